@@ -1,0 +1,151 @@
+"""The host process: `python child.py READ_FD WRITE_FD`.
+
+It needs the standard library and its engine, nothing else, so that it can run under another
+interpreter. Its own standard output and error go to the log of the load; the pipes carry only
+messages.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_lem.backends.protocol import Backend, Prepared
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def _find_own_package() -> None:
+    """Make `pytest_lem` importable, and nothing else of the environment it is installed in."""
+    if "pytest_lem" in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(
+        "pytest_lem", _ROOT / "__init__.py", submodule_search_locations=[str(_ROOT)]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"no package at {_ROOT}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["pytest_lem"] = module
+    spec.loader.exec_module(module)
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when pytest ends, however that happens."""
+    if sys.platform == "linux":
+        import ctypes
+        import signal
+
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+class Server:
+    """Answers one request after the other with one backend."""
+
+    def __init__(self, send: Callable[..., None]) -> None:
+        self._send = send
+        self._backend: Backend | None = None
+        self._prepared: Prepared | None = None
+        self._outcomes: list[Any] = []
+
+    def answer(self, message: dict[str, Any]) -> None:
+        """Do what a message asks and send the answer."""
+        handler = getattr(self, f"_do_{message['type']}")
+        handler(message)
+
+    def _do_load(self, message: dict[str, Any]) -> None:
+        from pytest_lem.backends.host.packages import versions
+        from pytest_lem.backends.protocol import LoadSpec
+
+        module, _, name = message["backend"].partition(":")
+        backend_class = getattr(importlib.import_module(module), name)
+        fields = message["spec"]
+        options = backend_class.Options(**fields.pop("options"))
+        self._backend = backend_class()
+        applied = self._backend.load(LoadSpec(**fields, options=options))
+        self._send("loaded", applied=applied, packages=versions(), python=sys.version.split()[0])
+
+    def _do_prepare(self, message: dict[str, Any]) -> None:
+        from pytest_lem.backends.host.memory import reset_peak
+        from pytest_lem.workloads.workload import Workload
+
+        workload = Workload.from_plain(message["workload"])
+        self._prepared = self._loaded().prepare(workload, message["batch_size"])
+        reset_peak()
+        prepared = self._prepared
+        self._send("prepared", input_tokens=prepared.input_tokens, requests=prepared.requests)
+
+    def _do_run(self, message: dict[str, Any]) -> None:
+        """Run the repetitions of one window. Only the work stands between the two stamps."""
+        import gc
+        import time
+
+        backend, batches = self._loaded(), self._batches()
+        run, monotonic = backend.run, time.monotonic
+        repetitions = range(message["repetitions"])
+        gc.collect()
+        gc.disable()
+        cpu_start = time.process_time()
+        start_s = monotonic()
+        outcomes = [run(batch) for _ in repetitions for batch in batches]
+        backend.synchronise()
+        end_s = monotonic()
+        gc.enable()
+        self._outcomes = outcomes
+        self._send("ran", start_s=start_s, end_s=end_s, cpu_s=time.process_time() - cpu_start)
+
+    def _do_collect(self, _: dict[str, Any]) -> None:
+        """Send the timelines of the last window, its first text and the peak of memory."""
+        from dataclasses import asdict
+
+        from pytest_lem.backends.host.memory import peaks
+
+        backend = self._loaded()
+        requests = [r for outcome in self._outcomes for r in backend.requests(outcome)]
+        self._outcomes = []
+        text = backend.decode(requests[0].token_ids) if requests else ""
+        self._send("collected", requests=[asdict(r) for r in requests], text=text, **peaks())
+
+    def _loaded(self) -> Backend:
+        if self._backend is None:
+            raise RuntimeError("asked for work before `load`")
+        return self._backend
+
+    def _batches(self) -> list[Any]:
+        if self._prepared is None:
+            raise RuntimeError("asked to run before `prepare`")
+        return list(self._prepared.batches)
+
+
+def main(read_fd: int, write_fd: int) -> None:
+    """Serve until `quit` or until the other side is gone."""
+    _die_with_parent()
+    _find_own_package()
+    from pytest_lem.backends.host.failures import described, recorded_warnings
+    from pytest_lem.backends.host.messages import decode, encode
+
+    with open(read_fd, "rb") as inbox, open(write_fd, "wb", buffering=0) as outbox:  # noqa: PTH123
+        server = Server(lambda kind, **fields: outbox.write(encode(kind, **fields)))
+        outbox.write(encode("hello", pid=os.getpid()))
+        for line in inbox:
+            message = decode(line)
+            if message["type"] == "quit":
+                return
+            with recorded_warnings() as warned:
+                try:
+                    server.answer(message)
+                except Exception as error:  # noqa: BLE001 - every failure becomes an answer
+                    outbox.write(encode("error", **described(error)))
+            outbox.write(encode("done", warnings=warned))
+
+
+if __name__ == "__main__":
+    del sys.path[0]  # this folder: its modules must not hide others of the same name
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,27 @@
+"""The language of the host process: versioned JSON lines over two pipes.
+
+A line is one object with `v` (this version) and `type`. Requests: `load`, `prepare`, `run`,
+`collect`, `quit`. Answers: `hello`, `loaded`, `prepared`, `ran`, `collected`, `error`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+#: Both sides must speak the same version.
+VERSION = 1
+
+
+def encode(kind: str, **fields: Any) -> bytes:
+    """Return one line. NaN is refused, since it is not JSON."""
+    message = {"v": VERSION, "type": kind, **fields}
+    return json.dumps(message, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """Return the message in a line; ValueError when it is none or of another version."""
+    message = json.loads(line)
+    if not isinstance(message, dict) or message.get("v") != VERSION:
+        raise ValueError(f"not a message of version {VERSION}: {line[:80]!r}")
+    return message

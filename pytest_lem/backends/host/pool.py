@@ -1,0 +1,53 @@
+"""Which host is resident: at most one, kept for the cases that share its load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_lem.backends.host.process import Host
+from pytest_lem.backends.protocol import LoadSpec
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A host with its model: what it holds, and what the engine says is in force."""
+
+    spec: LoadSpec
+    host: Host
+    load_id: str
+    applied: dict[str, object] = field(default_factory=dict)
+    environment: dict[str, object] = field(default_factory=dict)
+    is_warm: bool = False
+
+
+class HostPool:
+    """Keeps the resident host. Asking for another load ends the one that is there first."""
+
+    def __init__(self, log_dir: Path, prefix: str) -> None:
+        self._log_dir = log_dir
+        self._prefix = prefix
+        self._count = 0
+        self._resident: Loaded | None = None
+
+    def resident(self, spec: LoadSpec) -> Loaded | None:
+        """Return the resident host if it is alive and holds just this load."""
+        loaded = self._resident
+        if loaded and loaded.spec == spec and loaded.applied and loaded.host.is_alive:
+            return loaded
+        return None
+
+    def start(self, spec: LoadSpec, *, python: str | None = None) -> Loaded:
+        """End what is resident and start a process for `spec`; the model is not loaded yet."""
+        self.close()
+        self._count += 1
+        load_id = f"{self._prefix}load-{self._count}"
+        host = Host(self._log_dir / f"{load_id}.log", python=python)
+        self._resident = Loaded(spec, host, load_id)
+        return self._resident
+
+    def close(self) -> None:
+        """End the resident host, if there is one."""
+        if self._resident is not None:
+            self._resident.host.close()
+            self._resident = None

@@ -1,0 +1,200 @@
+"""The parent's end of a host process: start it, ask it, end it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_lem.backends.host.messages import decode, encode
+from pytest_lem.errors import FailureKind, LemError
+
+_CHILD = Path(__file__).with_name("child.py")
+_HELLO_TIMEOUT_S = 60.0
+_QUIT_TIMEOUT_S = 10.0
+
+
+class Host:
+    """A process group of its own that holds one backend.
+
+    Every `ask` has a deadline. Whatever interrupts an `ask` (the deadline, a test's timeout,
+    Ctrl-C) kills the whole group: half an answer is of no use, and nothing may be left running.
+    """
+
+    def __init__(self, log_path: Path, *, python: str | None = None) -> None:
+        self.log_path = log_path
+        self.warnings: list[dict[str, str]] = []
+        self._buffer = b""
+        self._is_done = True
+        child_read, self._outbox = os.pipe()
+        self._inbox, child_write = os.pipe()
+        try:
+            self._process = _spawn(log_path, python, child_read, child_write)
+        except OSError as error:
+            os.close(self._inbox)
+            os.close(self._outbox)
+            raise LemError(
+                f"cannot start {python or sys.executable} for the backend ({error.strerror}); "
+                "check `python` in the backend's settings",
+                kind=FailureKind.CONFIG,
+            ) from error
+        finally:
+            os.close(child_read)
+            os.close(child_write)
+        self._receive("hello", time.monotonic() + _HELLO_TIMEOUT_S)
+
+    @property
+    def pid(self) -> int:
+        """Return the process id, which is also the id of the process group."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether the process can still be asked."""
+        return self._process.poll() is None
+
+    def ask(self, kind: str, answer: str, *, timeout_s: float, **fields: Any) -> dict[str, Any]:
+        """Send a request and return its answer.
+
+        Raises LemError with the backend's own failure, with kind `engine` when the process is
+        gone, and with kind `timeout` when nothing came in `timeout_s` seconds.
+        """
+        deadline = time.monotonic() + timeout_s
+        try:
+            self._settle(deadline)
+            self._write(encode(kind, **fields))
+            self._is_done = False
+            return self._receive(answer, deadline)
+        except LemError:
+            raise
+        except BaseException:
+            self.kill()
+            raise
+
+    def settle(self, *, timeout_s: float) -> None:
+        """Read what follows an answer: the warnings of the request."""
+        self._settle(time.monotonic() + timeout_s)
+
+    def close(self) -> None:
+        """End the process: asked first, then killed. Its children end with it."""
+        if self.is_alive:
+            with contextlib.suppress(OSError):
+                os.write(self._outbox, encode("quit"))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_QUIT_TIMEOUT_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill the process group; safe to call again."""
+        if self._inbox < 0:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+        for fd in (self._inbox, self._outbox):
+            os.close(fd)
+        self._inbox = self._outbox = -1
+
+    def _settle(self, deadline: float) -> None:
+        if not self._is_done:
+            self._receive("done", deadline)
+
+    def _write(self, line: bytes) -> None:
+        try:
+            while line:
+                line = line[os.write(self._outbox, line) :]
+        except OSError as error:
+            raise self._gone() from error
+
+    def _receive(self, expected: str, deadline: float) -> dict[str, Any]:
+        message = self._message(deadline)
+        if message["type"] == "done":
+            self._is_done = True
+            self.warnings.extend(message["warnings"])
+            return message if expected == "done" else self._receive(expected, deadline)
+        if message["type"] == "error":
+            self._settle(deadline)
+            raise LemError(
+                message["sentence"], kind=FailureKind(message["kind"]), detail=message["detail"]
+            )
+        if message["type"] != expected:
+            self.kill()
+            raise LemError(
+                f"the host process answered `{message['type']}` in place of `{expected}`; both "
+                "sides must come from one release of pytest-lem",
+                kind=FailureKind.ENGINE,
+            )
+        return message
+
+    def _message(self, deadline: float) -> dict[str, Any]:
+        while b"\n" not in self._buffer:
+            left_s = deadline - time.monotonic()
+            ready, _, _ = select.select([self._inbox], [], [], max(left_s, 0))
+            if not ready:
+                self.kill()
+                raise LemError(
+                    "the backend did not answer in time and was killed; raise "
+                    "`measure.timeout_s` if the work is that long",
+                    kind=FailureKind.TIMEOUT,
+                )
+            chunk = os.read(self._inbox, 1 << 16)
+            if not chunk:
+                raise self._gone()
+            self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        try:
+            return decode(line)
+        except ValueError as error:
+            self.kill()
+            raise LemError(
+                f"the host process sent something that is no message ({error}); nothing but "
+                "pytest-lem may write to its pipes",
+                kind=FailureKind.ENGINE,
+            ) from error
+
+    def _gone(self) -> LemError:
+        """Explain the end of the process, after it."""
+        code = self._process.wait()
+        self.kill()
+        if code < 0:
+            name = signal.Signals(-code).name
+            hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""
+            how = f"was killed by {name}{hint}"
+        else:
+            how = f"ended by itself with status {code}"
+        return LemError(
+            f"the host process of the backend {how}; its log says more: {self.log_path}",
+            kind=FailureKind.ENGINE,
+        )
+
+
+def _spawn(
+    log_path: Path, python: str | None, read_fd: int, write_fd: int
+) -> subprocess.Popen[bytes]:
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with log_path.open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 - the interpreter is the user's own choice
+            [python or sys.executable, str(_CHILD), str(read_fd), str(write_fd)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=(read_fd, write_fd),
+            env=_environment(os.environ, is_same_python=python is None),
+            start_new_session=True,
+        )
+
+
+def _environment(ours: Mapping[str, str], *, is_same_python: bool) -> dict[str, str]:
+    """Return the child's environment: our import path under our interpreter, else nothing of it."""
+    env = {key: value for key, value in ours.items() if key not in {"PYTHONPATH", "PYTHONHOME"}}
+    env["PYTHONUNBUFFERED"] = "1"
+    if is_same_python:
+        env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    return env

@@ -1,0 +1,92 @@
+"""What a backend is. Imports the standard library only: the host process reads this file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from pytest_lem.workloads.workload import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadSpec:
+    """What to load. Cases with equal specs share one host process.
+
+    `max_batch_size` is the largest batch of those cases: engines that reserve memory for a
+    number of sequences take it, and it is no part of the load key.
+    """
+
+    backend: str
+    model: str
+    precision: str
+    options: Mapping[str, Any]
+    max_batch_size: int = field(default=1, compare=False)
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """What became of one request. Times are CLOCK_MONOTONIC seconds.
+
+    Attributes:
+        input_tokens: tokens of the prompt, padding not counted.
+        token_ids: tokens generated, up to and with the first end-of-sequence token.
+        reported_tokens: how many the engine says it generated, for the audit.
+        sent_s: when the engine was given the request.
+        token_times_s: when each token was there; empty without streaming.
+        done_s: when the engine gave the request back.
+
+    """
+
+    input_tokens: int
+    token_ids: list[int]
+    reported_tokens: int
+    sent_s: float
+    token_times_s: list[float]
+    done_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A workload as the engine wants it: tokenised, batched, checked against the context."""
+
+    batches: Sequence[Any]
+    input_tokens: int
+    requests: int
+
+
+class Backend(Protocol):
+    """Runs a model in the host process. One file and one entry point make a new one.
+
+    The class attributes are read in the process of pytest, so importing the file must not
+    import the engine. `Options` is a frozen dataclass of the library's own settings, every
+    field with a default and with `description`, `examples` and limits in its metadata.
+    """
+
+    name: ClassVar[str]
+    requires: ClassVar[tuple[str, ...]]
+    install: ClassVar[str]
+    precisions: ClassVar[tuple[str, ...]]
+    Options: ClassVar[type[Any]]
+
+    def load(self, spec: LoadSpec) -> dict[str, Any]:
+        """Load the model and return what is in force, read back from the engine.
+
+        Among it: `device` (`cpu` or `cuda`), `device_uuids`, `dtype`, `model_sha256`,
+        `backend_version`, `context_length`, `parameters`.
+        """
+
+    def prepare(self, workload: Workload, batch_size: int) -> Prepared:
+        """Tokenise and batch; raises LemError when a prompt does not fit the context."""
+
+    def run(self, batch: Any) -> Any:
+        """Generate for one batch, with its time stamps. Nothing else: this is measured."""
+
+    def synchronise(self) -> None:
+        """Wait until every device has finished what was asked of it."""
+
+    def requests(self, outcome: Any) -> list[Request]:
+        """Turn what `run` returned into requests, outside the window."""
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text of the tokens, without special tokens."""

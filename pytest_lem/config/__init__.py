@@ -1,0 +1,1 @@
+"""What was asked for: models, layers, and where each value came from."""
