@@ -92,14 +92,13 @@ class Server:
         repetitions = range(message["repetitions"])
         gc.collect()
         gc.disable()
-        cpu_start = time.process_time()
         start_s = monotonic()
         outcomes = [run(batch) for _ in repetitions for batch in batches]
         backend.synchronise()
         end_s = monotonic()
         gc.enable()
         self._outcomes = outcomes
-        self._send("ran", start_s=start_s, end_s=end_s, cpu_s=time.process_time() - cpu_start)
+        self._send("ran", start_s=start_s, end_s=end_s)
 
     def _do_collect(self, _: dict[str, Any]) -> None:
         """Send the timelines of the last window, its first text and the peak of memory."""

@@ -42,9 +42,13 @@ class HostPool:
         self.close()
         self._count += 1
         load_id = f"{self._prefix}load-{self._count}"
-        host = Host(self._log_dir / f"{load_id}.log", python=python)
+        host = Host(self.log_path(load_id), python=python)
         self._resident = Loaded(spec, host, load_id)
         return self._resident
+
+    def log_path(self, load_id: str) -> Path:
+        """Return the file to which the host of a load prints."""
+        return self._log_dir / f"{load_id}.log"
 
     def close(self) -> None:
         """End the resident host, if there is one."""

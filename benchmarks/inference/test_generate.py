@@ -1,0 +1,21 @@
+"""Energy, throughput and latency of text generation, over backend, batch size and precision.
+
+Copy this file into a suite of your own. Values on the command line take the place of the lists
+here: `pytest benchmarks/ --lem-batch-size=1,8,64 --lem-precision=bfloat16`.
+"""
+
+import pytest
+
+from pytest_lem import Inference
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize("backend", ["transformers"])
+def test_generate(inference: Inference, backend: str, batch_size: int, precision: str) -> None:
+    """Generate 64 tokens for each request, whatever the model would rather do."""
+    result = inference()
+
+    assert result.record.validity == "valid"
+    assert result.output_tokens == 64 * result.requests
+    assert result.text

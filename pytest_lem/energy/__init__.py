@@ -1,0 +1,1 @@
+"""What reads joules: one file for each meter."""

@@ -1,0 +1,63 @@
+"""What a meter is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from pytest_lem.energy.reading import Energy, Tier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Whose energy is asked for.
+
+    Attributes:
+        pids: the processes that do the work; their children count with them.
+        gpu_uuids: the GPUs they use; empty for work on the CPU.
+
+    """
+
+    pids: tuple[int, ...]
+    gpu_uuids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Availability:
+    """What a meter can do here. An unavailable one has tier `none` and says what to do."""
+
+    tier: Tier
+    sentence: str
+    constants: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_available(self) -> bool:
+        """Tell whether there is anything to read."""
+        return self.tier is not Tier.NONE
+
+
+class Meter(Protocol):
+    """Reads the energy of a scope over windows. One file and one entry point make a new one.
+
+    `method` names how it measures, with a version: results of different methods are not
+    compared. A meter is made with the settings of `EnergySettings` as keywords.
+    """
+
+    name: ClassVar[str]
+    method: ClassVar[str]
+
+    def availability(self) -> Availability:
+        """Say what can be read on this machine, cheaply and without side effects."""
+
+    def open(self, scope: Scope) -> None:
+        """Prepare to read `scope`; raises LemError (`meter`) when that cannot be done."""
+
+    def begin(self) -> Any:
+        """Read the first edge, waiting for whatever the source needs. Work starts after it."""
+
+    def end(self, edge: Any, start_s: float, end_s: float) -> Sequence[Energy]:
+        """Read the last edge and return the energy between `start_s` and `end_s` (monotonic)."""
+
+    def close(self) -> None:
+        """Let go of everything that `open` took."""

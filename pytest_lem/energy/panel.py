@@ -1,0 +1,90 @@
+"""The meters of a session: chosen once, opened for a scope, read together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_lem.energy.meter import Availability, Meter, Scope
+from pytest_lem.energy.reading import TIERS, Energy, Tier
+from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.registry import METERS, entries, load
+
+#: Meters that `auto` considers, so that a stranger's is used only when it is named.
+AUTO = ("nvml", "rapl", "estimated")
+
+
+@dataclass(slots=True)
+class Panel:
+    """The chosen meters and what was found about all that were looked at."""
+
+    meters: list[Meter]
+    found: dict[str, Availability]
+
+    @property
+    def tier(self) -> Tier:
+        """Return the best tier among the chosen meters."""
+        tiers = [self.found[meter.name].tier for meter in self.meters]
+        return min(tiers, key=TIERS.index, default=Tier.NONE)
+
+    @property
+    def sentence(self) -> str:
+        """Describe the chosen meters and, where only an estimate is left, why."""
+        chosen = "; ".join(f"{m.name} ({self.found[m.name].sentence})" for m in self.meters)
+        if self.tier is not Tier.ESTIMATED:
+            return chosen
+        missing = [f"{n}: {a.sentence}" for n, a in self.found.items() if not a.is_available]
+        return f"{chosen}; no sensor: {', '.join(missing)}" if missing else chosen
+
+    @property
+    def methods(self) -> dict[str, str]:
+        """Return the method version of each chosen meter, by name."""
+        return {meter.name: meter.method for meter in self.meters}
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """Return the constants that figures rest on."""
+        return {k: v for m in self.meters for k, v in self.found[m.name].constants.items()}
+
+    def open(self, scope: Scope) -> None:
+        """Open every meter for `scope`, closing what was open before."""
+        self.close()
+        for meter in self.meters:
+            meter.open(scope)
+
+    def begin(self) -> list[Any]:
+        """Read the first edge of every meter."""
+        return [meter.begin() for meter in self.meters]
+
+    def end(self, edges: list[Any], start_s: float, end_s: float) -> list[Energy]:
+        """Read the last edge of every meter, in the opposite order."""
+        pairs = reversed(list(zip(self.meters, edges, strict=True)))
+        return [e for meter, edge in pairs for e in meter.end(edge, start_s, end_s)]
+
+    def close(self) -> None:
+        """Close every meter."""
+        for meter in self.meters:
+            meter.close()
+
+
+def choose(names: Iterable[str], settings: Mapping[str, Any]) -> Panel:
+    """Make the meters that were asked for; `auto` takes the counters there are.
+
+    `auto` adds the estimate only where no CPU counter can be read. A meter asked for by name that
+    cannot be used is an error (`meter`), never a silent fall-back.
+    """
+    names = list(names)
+    is_auto = names == ["auto"]
+    candidates = [n for n in AUTO if n in entries(METERS)] if is_auto else names
+    meters: dict[str, Meter] = {name: load(METERS, name)(**settings) for name in candidates}
+    found = {name: meter.availability() for name, meter in meters.items()}
+    usable = [name for name in candidates if found[name].is_available]
+    if is_auto:
+        usable = [n for n in usable if not (n == "estimated" and "rapl" in usable)]
+    elif lacking := [name for name in candidates if name not in usable]:
+        raise LemError(
+            f"the meter `{lacking[0]}` cannot be used here: {found[lacking[0]].sentence}",
+            kind=FailureKind.METER,
+        )
+    return Panel([meters[name] for name in usable], found)

@@ -1,0 +1,1 @@
+"""What a figure means: budgets now, baselines to come."""

@@ -1,0 +1,1 @@
+"""pytest's face: options, markers, fixtures and hooks. The only part that imports pytest."""

@@ -1,0 +1,35 @@
+"""The marker without a fixture: the body of the test is the work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from pytest_lem.measure.call import run_sync
+from pytest_lem.plugin.calls import Meterage, synchronise
+from pytest_lem.plugin.session import LemSession
+
+
+@contextmanager
+def measured_body(session: LemSession, item: pytest.Item) -> Iterator[None]:
+    """Measure `item.runtest`, which runs sync and async bodies alike, while inside."""
+    meterage = Meterage(session, item)
+    body: Any = item.runtest
+
+    def measured() -> None:
+        case = meterage.case(None, meterage.mark.unit)
+        with meterage.recorded(case) as measurement:
+            found, _ = run_sync(
+                meterage.protocol(meterage.plan(is_body=True)), body, synchronise=synchronise
+            )
+            measurement.rounds = found.rounds
+            measurement.flags |= found.flags
+
+    item.runtest = measured  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del item.runtest

@@ -1,0 +1,172 @@
+"""Measuring in the test's own process: what the fixture `energy` and the marker share."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_lem.case import Case, call_case
+from pytest_lem.energy.meter import Scope
+from pytest_lem.energy.reading import Tier
+from pytest_lem.measure.call import CallPlan, Protocol, protocol, work_of
+from pytest_lem.measure.round import Measurement, Round, flags_of, silent_meters
+from pytest_lem.plugin.collection import MARK, call_key
+from pytest_lem.plugin.measuring import failure_kind, source_sha256
+from pytest_lem.plugin.session import LemSession
+from pytest_lem.results.build import build_record
+from pytest_lem.results.record import Record
+
+
+class Meterage:
+    """Measures calls and stretches of one test, and keeps a record of each."""
+
+    def __init__(self, session: LemSession, item: pytest.Item) -> None:
+        self.session = session
+        self.item = item
+        self.mark = item.stash[MARK]
+        self._names: list[str] = []
+
+    def case(self, name: str | None, unit: str | None) -> Case:
+        """Return the case of the next measurement: the first of a test has the test's key."""
+        base = call_key(self.item)
+        if name is not None:
+            label = f"{base}#{name}"
+        else:
+            count = len(self._names)
+            label = base if count == 0 else f"{base}#{count + 1}"
+        if label in self._names:
+            raise pytest.UsageError(f"{self.item.nodeid}: two windows are called {name!r}")
+        self._names.append(label)
+        return call_case(label, unit=unit)
+
+    def plan(self, *, is_body: bool = False) -> CallPlan:
+        """Return how to measure; the marker comes before the settings, a body runs once."""
+        measure = self.session.base.settings.measure
+        mark = self.mark
+        rounds = mark.rounds or (1 if is_body else measure.rounds)
+        window_s = mark.min_window
+        if window_s is None:
+            window_s = 0.0 if is_body else measure.min_window_s
+        return CallPlan(
+            rounds=rounds,
+            min_window_s=window_s,
+            warmup_cv=measure.warmup_cv,
+            warmup_max_s=measure.warmup_max_s,
+            work_per_call=mark.work,
+            is_repeatable=not is_body,
+        )
+
+    def protocol(self, plan: CallPlan) -> Protocol:
+        """Return the protocol of `plan` for this process."""
+        return protocol(plan, self.session.panel, own_scope)
+
+    def keep(
+        self, case: Case, measurement: Measurement, error: BaseException | None = None
+    ) -> Record:
+        """Make the record and put it with the test."""
+        uuids = list(own_scope().gpu_uuids)
+        if uuids:
+            measurement.applied |= {"device": "cuda", "device_uuids": uuids}
+        context = self.session.context(self.item, self.session.base, {})
+        origins = dict(context.origins)
+        for name, path in (("rounds", "measure.rounds"), ("min_window", "measure.min_window_s")):
+            if getattr(self.mark, name) is not None:
+                origins[path] = "marker"
+        failure = (failure_kind(error), str(error).partition("\n")[0]) if error else None
+        record = build_record(
+            case,
+            measurement,
+            replace(context, origins=origins, source_sha256=source_sha256(self.item)),
+            failure=failure,
+        )
+        self.session.keep(self.item, record)
+        return record
+
+    @contextmanager
+    def recorded(self, case: Case) -> Iterator[Measurement]:
+        """Keep a record of what happens inside, also when it fails; meters are closed after."""
+        measurement = Measurement()
+        try:
+            with _recorded_warnings(measurement):
+                yield measurement
+        except BaseException as error:
+            self.keep(case, measurement, error)
+            raise
+        finally:
+            self.session.panel.close()
+        self.keep(case, measurement)
+
+    def single_round(
+        self, edges: list[Any], start_s: float, end_s: float, work: float | None
+    ) -> Round:
+        """Close a window that was opened by hand."""
+        energies = self.session.panel.end(edges, start_s, end_s)
+        return Round(
+            seq=0,
+            start_s=start_s,
+            end_s=end_s,
+            energies=energies,
+            work=work_of(1, work),
+            reasons=silent_meters(energies),
+        )
+
+    def flag(self, measurement: Measurement) -> None:
+        """Add the flags that follow from the rounds."""
+        is_estimate = self.session.panel.tier is Tier.ESTIMATED
+        measurement.flags |= flags_of(measurement.rounds, has_estimate_only=is_estimate)
+
+
+def own_scope() -> Scope:
+    """Return this process and the GPUs on which it has memory."""
+    return Scope(pids=(os.getpid(),), gpu_uuids=tuple(uuid for _, uuid in _cuda_devices()))
+
+
+def synchronise() -> None:
+    """Wait for every CUDA device in use; nothing happens where CUDA is not initialised."""
+    for index, _ in _cuda_devices():
+        sys.modules["torch"].cuda.synchronize(index)
+
+
+def now_s() -> float:
+    """Return the monotonic clock once all devices have finished."""
+    synchronise()
+    return time.monotonic()
+
+
+def _cuda_devices() -> list[tuple[int, str]]:
+    """Return index and UUID of the devices in use; PyTorch is never imported for this."""
+    torch = sys.modules.get("torch")
+    cuda = getattr(torch, "cuda", None)
+    if cuda is None or not cuda.is_initialized():
+        return []
+    return [
+        (index, f"GPU-{cuda.get_device_properties(index).uuid}")
+        for index in range(cuda.device_count())
+        if cuda.memory_reserved(index) > 0 or index == cuda.current_device()
+    ]
+
+
+@contextmanager
+def _recorded_warnings(measurement: Measurement) -> Iterator[None]:
+    """Note each distinct warning and pass it on once, however often the work was repeated."""
+    with warnings.catch_warnings(record=True) as caught:
+        yield
+    seen = set()
+    for warned in caught:
+        key = (warned.category, str(warned.message), warned.filename, warned.lineno)
+        if key not in seen:
+            seen.add(key)
+            measurement.warnings.append(
+                {"category": warned.category.__name__, "message": str(warned.message)}
+            )
+            warnings.warn_explicit(
+                warned.message, warned.category, warned.filename, warned.lineno
+            )

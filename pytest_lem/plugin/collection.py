@@ -1,0 +1,196 @@
+"""What happens to the collected tests: checks, skips, order, and the start of the session."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from pytest_lem.errors import LemError
+from pytest_lem.plugin.markers import EnergyMark, energy_mark
+from pytest_lem.plugin.measuring import Measuring
+from pytest_lem.plugin.options import AXES
+from pytest_lem.plugin.parametrize import default_of
+from pytest_lem.plugin.session import SESSION, LemSession
+from pytest_lem.plugin.settings import axis_values, mode
+from pytest_lem.registry import BACKENDS, load
+
+MARK = pytest.StashKey[EnergyMark]()
+
+#: The axes that decide which host a test needs.
+_LOAD_AXES = ("backend", "model", "precision")
+
+
+def prepare(config: pytest.Config, items: list[pytest.Item], asking: list[pytest.Item]) -> None:
+    """Check the tests that ask for energy, and make the session that measures them."""
+    if mode(config) == "only":
+        _deselect_others(config, items, asking)
+    if not asking:
+        return
+    _warn_about_rival(config)
+    for item in asking:
+        item.stash[MARK] = energy_mark(item)
+    _refuse_duplicate_names(asking)
+    inferring = [item for item in asking if "inference" in getattr(item, "fixturenames", ())]
+    try:
+        _refuse_unused_axes(config, inferring)
+        _require_backends(config, inferring)
+        session = LemSession(config)
+    except LemError as error:
+        raise pytest.UsageError(str(error)) from None
+    _refuse_short_timeouts(session, asking)
+    _group_by_load(config, items, inferring)
+    session.tests = len(asking)
+    session.planned_s = sum(planned_seconds(session, item) for item in asking)
+    config.stash[SESSION] = session
+    config.pluginmanager.register(Measuring(session), "lem-measuring")
+
+
+def call_key(item: pytest.Item) -> str:
+    """Return the key of a `call` case: the marker's name, else module and test with its id."""
+    mark = item.stash[MARK]
+    if mark.name:
+        callspec = getattr(item, "callspec", None)
+        return f"{mark.name}[{callspec.id}]" if callspec else mark.name
+    module = getattr(item, "module", None)
+    owner = getattr(item, "cls", None)
+    path = [module.__name__ if module else item.path.stem]
+    path += [owner.__name__] if owner else []
+    return "::".join([*path, item.name])
+
+
+def param(item: pytest.Item, name: str) -> Any:
+    """Return a parameter of a test, or None."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get(name) if callspec else None
+
+
+def _deselect_others(
+    config: pytest.Config, items: list[pytest.Item], asking: list[pytest.Item]
+) -> None:
+    chosen = {id(item) for item in asking}
+    others = [item for item in items if id(item) not in chosen]
+    items[:] = [item for item in items if id(item) in chosen]
+    if others:
+        config.hook.pytest_deselected(items=others)
+
+
+def _warn_about_rival(config: pytest.Config) -> None:
+    if config.pluginmanager.hasplugin("pytest_energy_reporter"):
+        config.issue_config_time_warning(
+            pytest.PytestWarning(
+                "pytest-energy-reporter also uses the marker `energy` and runs such tests again; "
+                "switch one of the two off with `-p no:pytest_energy_reporter` or `-p no:lem`"
+            ),
+            stacklevel=2,
+        )
+
+
+def _refuse_duplicate_names(items: list[pytest.Item]) -> None:
+    """Refuse two `call` cases of one key, which would be one line of history."""
+    owners: dict[str, str] = {}
+    for item in items:
+        if "inference" in getattr(item, "fixturenames", ()):
+            continue
+        key = call_key(item)
+        other = owners.setdefault(key, item.nodeid)
+        if other != item.nodeid:
+            raise pytest.UsageError(
+                f"{item.nodeid} and {other} would both be stored as `{key}`; give one of them "
+                "another name with @pytest.mark.energy(name=...)"
+            )
+
+
+def _refuse_unused_axes(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse several values for an axis that a test does not ask for."""
+    for name in AXES:
+        found = axis_values(config, name)
+        if not found or len(found.value) == 1:
+            continue
+        for item in items:
+            if param(item, name) is None:
+                raise pytest.UsageError(
+                    f"{item.nodeid} does not take `{name}`, so several values of {found.origin} "
+                    f"cannot reach it; add `{name}` to its arguments, or give one value"
+                )
+
+
+def _require_backends(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A missing backend is an error when the user named it, and a skip when a list did."""
+    named = axis_values(config, "backend")
+    wanted = {param(item, "backend") for item in items}
+    missing = {name: sentence for name in wanted if name and (sentence := missing_backend(name))}
+    for name in named.value if named and items else ():
+        if sentence := missing.get(name) or missing_backend(name):
+            raise pytest.UsageError(f"{named.origin}: {sentence}")
+    for item in items:
+        if sentence := missing.get(param(item, "backend")):
+            item.add_marker(pytest.mark.skip(reason=sentence))
+
+
+def missing_backend(name: str) -> str | None:
+    """Return a sentence with the install command if a backend's packages are not there.
+
+    A backend that is not registered is left to the test, which then fails with its own sentence.
+    """
+    try:
+        backend = load(BACKENDS, name)
+    except LemError:
+        return None
+    lacking = [package for package in backend.requires if not importlib.util.find_spec(package)]
+    if not lacking:
+        return None
+    return f"the backend `{name}` needs {', '.join(lacking)}; run: {backend.install}"
+
+
+def _refuse_short_timeouts(session: LemSession, items: list[pytest.Item]) -> None:
+    """Refuse a pytest-timeout that would end a measurement which goes as planned."""
+    config = session.config
+    if session.is_off or not config.pluginmanager.hasplugin("timeout"):
+        return
+    for item in items:
+        limit_s = _timeout_s(config, item)
+        planned_s = planned_seconds(session, item)
+        if limit_s and limit_s < planned_s:
+            raise pytest.UsageError(
+                f"{item.nodeid}: the timeout of {limit_s:g} s is shorter than the windows alone, "
+                f"{planned_s:g} s; raise the timeout or shorten measure.rounds and "
+                "measure.min_window_s"
+            )
+
+
+def planned_seconds(session: LemSession, item: pytest.Item) -> float:
+    """Return the seconds that the windows of a test take at least."""
+    mark = item.stash[MARK]
+    measure = session.base.settings.measure
+    is_body = not {"energy", "inference"} & set(getattr(item, "fixturenames", ()))
+    rounds = mark.rounds or (1 if is_body else measure.rounds)
+    window_s = mark.min_window if mark.min_window is not None else measure.min_window_s
+    return 0.0 if is_body and mark.min_window is None else rounds * window_s
+
+
+def _timeout_s(config: pytest.Config, item: pytest.Item) -> float | None:
+    marker = item.get_closest_marker("timeout")
+    if marker:
+        value = marker.args[0] if marker.args else marker.kwargs.get("timeout")
+    else:
+        value = config.getoption("timeout", None) or config.getini("timeout")
+    try:
+        return float(value) if value else None
+    except (TypeError, ValueError):
+        return None
+
+
+def _group_by_load(
+    config: pytest.Config, items: list[pytest.Item], inferring: list[pytest.Item]
+) -> None:
+    """Let tests that share a load follow each other, in the places that such tests have."""
+    groups: dict[tuple[Any, ...], list[pytest.Item]] = defaultdict(list)
+    for item in inferring:
+        key = tuple(param(item, name) or default_of(config, name) for name in _LOAD_AXES)
+        groups[key].append(item)
+    ordered = iter([item for group in groups.values() for item in group])
+    places = {id(item) for item in inferring}
+    items[:] = [next(ordered) if id(item) in places else item for item in items]

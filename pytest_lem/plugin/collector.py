@@ -1,0 +1,149 @@
+"""The controlling side: takes every record as it comes, and writes and shows them at the end."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_lem.errors import LemError
+from pytest_lem.plugin.options import given
+from pytest_lem.plugin.rundir import make_run_directory, run_directory
+from pytest_lem.reports.figures import duration
+from pytest_lem.results.journal import Journal
+from pytest_lem.results.record import Record
+from pytest_lem.results.runfile import Run, RunFile, write_run
+
+_COLLECTOR = "lem-collector"
+#: Sessions longer than this many seconds are told how long they will still take.
+_LONG_S = 60.0
+
+
+def collector_of(config: pytest.Config) -> Collector:
+    """Return the collector of the session, made when it is first needed."""
+    found = config.pluginmanager.get_plugin(_COLLECTOR)
+    if found is None:
+        found = Collector(config)
+        config.pluginmanager.register(found, _COLLECTOR)
+    return found  # type: ignore[no-any-return]
+
+
+class Collector:
+    """One for a session, serial or parallel: both bring records by the same way."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._started_s = time.monotonic()
+        self._tests = 0
+        self._done: set[str] = set()
+        self._journal: Journal | None = None
+        self._problems: list[str] = []
+        self.run_file = RunFile(
+            run=Run(
+                id=run_directory(config).name,
+                started=_now(),
+                started_monotonic=self._started_s,
+                arguments=[str(argument) for argument in config.invocation_params.args],
+                versions={"pytest-lem": version("pytest-lem"), "pytest": pytest.__version__},
+            )
+        )
+
+    def receive(self, content: dict[str, Any], report: pytest.TestReport) -> None:
+        """Take what a report brings: journal first, then the document, then a line of progress."""
+        self._announce(content)
+        records = [Record.model_validate(plain) for plain in content["records"]]
+        for record in records:
+            self._write("record", record.plain())
+        self.run_file.records += records
+        self._done.add(report.nodeid)
+        for record in records:
+            self._progress(record)
+
+    def finish(self, exit_status: int) -> None:
+        """Write the run file into the store and, if asked, to the path of `--lem-json`."""
+        run = self.run_file.run
+        run.finished = _now()
+        run.exit_status = exit_status
+        paths = [run_directory(self._config) / "run.json"] if self.run_file.records else []
+        if asked := given(self._config, "json"):
+            paths.append(self._config.invocation_params.dir / Path(asked.value).expanduser())
+        for path in paths:
+            try:
+                write_run(self.run_file, path)
+            except LemError as error:
+                self._problems.append(str(error))
+
+    def summarise(self, reporter: pytest.TerminalReporter) -> None:
+        """Print the table, where the files are, and what could not be written."""
+        from pytest_lem.reports.table import render
+
+        verbosity = self._config.get_verbosity("lem")
+        records = self.run_file.records
+        writer = self._config.get_terminal_writer()
+        if records and verbosity >= 0:
+            reporter.section("energy")
+            text = render(
+                records,
+                width=writer.fullwidth,
+                is_colored=writer.hasmarkup,
+                verbosity=verbosity,
+            )
+            writer.write(text)
+        elif records:
+            ok = sum(record.status == "ok" for record in records)
+            reporter.write_line(f"energy: {ok} of {len(records)} cases measured")
+        if records and verbosity >= 0:
+            reporter.write_line(f"run file: {self._shown(run_directory(self._config) / 'run.json')}")
+        for problem in self._problems:
+            reporter.write_line(f"lem: {problem}", red=True)
+
+    def _announce(self, content: dict[str, Any]) -> None:
+        file = self.run_file
+        if run := content.get("run"):
+            file.run = file.run.model_copy(update=run)
+            self._tests = max(self._tests, content["tests"])
+            self._write("run", file.run.model_dump(mode="json"))
+        for name, environment in content["environments"].items():
+            file.environments[name] = environment
+            self._write("environment", {"id": name, **environment})
+        file.devices |= content.get("devices", {})
+
+    def _write(self, kind: str, content: dict[str, Any]) -> None:
+        """Append to the journal. A full disk must not end the measurements."""
+        try:
+            if self._journal is None:
+                make_run_directory(self._config)
+                self._journal = Journal(run_directory(self._config) / "journal.jsonl")
+            self._journal.append(kind, content)
+        except OSError as error:
+            problem = f"cannot write the journal ({error.strerror}); results are in memory only"
+            if problem not in self._problems:
+                self._problems.append(problem)
+
+    def _progress(self, record: Record) -> None:
+        """Print one line for a case, with the time that is left in a long session."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None or self._config.get_verbosity("lem") < 0:
+            return
+        from pytest_lem.reports.progress import progress_line
+
+        elapsed_s = time.monotonic() - self._started_s
+        left = max(self._tests - len(self._done), 0)
+        left_s = elapsed_s / len(self._done) * left
+        line = progress_line(record)
+        if left and elapsed_s + left_s > _LONG_S:
+            line += f"  [{len(self._done)} of {self._tests}, about {duration(left_s)} left]"
+        reporter.ensure_newline()
+        reporter.write_line(f"  {line}")
+
+    def _shown(self, path: Path) -> Path:
+        base = self._config.invocation_params.dir
+        return path.relative_to(base) if path.is_relative_to(base) else path
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")

@@ -1,0 +1,143 @@
+"""The fixture `energy`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar
+
+import pytest
+
+from pytest_lem.case import Case
+from pytest_lem.errors import config_error
+from pytest_lem.measure.call import run_async, run_sync
+from pytest_lem.measure.round import Measurement
+from pytest_lem.plugin.calls import Meterage, now_s, own_scope, synchronise
+from pytest_lem.plugin.session import records_of, session_of
+from pytest_lem.results.record import Record
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Energy:
+    """Measures callables, coroutines and stretches of a test. Several of each in one test.
+
+    Each measurement makes a record. The first has the key of the test, later ones that key with
+    `#2`, `#3` or `#` and the name of the window.
+    """
+
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+        self._session = session_of(item.config)
+        self._meterage = Meterage(self._session, item)
+
+    @property
+    def records(self) -> list[Record]:
+        """Return the records that this test has made so far."""
+        return records_of(self._item)
+
+    def __call__(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call `fn` in rounds, repeated inside each window until it is long enough.
+
+        Returns what `fn` returned last. With `--lem=off` it is called once and not measured.
+        """
+        if self._session.is_off:
+            return fn(*args, **kwargs)
+        case = self._meterage.case(None, self._meterage.mark.unit)
+        with self._meterage.recorded(case) as measurement:
+            found, result = run_sync(
+                self._meterage.protocol(self._meterage.plan()),
+                lambda: fn(*args, **kwargs),
+                synchronise=synchronise,
+            )
+            _copy(found, measurement)
+        return result  # type: ignore[no-any-return]
+
+    async def arun(
+        self, coro_fn: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Do the same with a coroutine function, in the running event loop."""
+        if self._session.is_off:
+            return await coro_fn(*args, **kwargs)
+        case = self._meterage.case(None, self._meterage.mark.unit)
+        with self._meterage.recorded(case) as measurement:
+            found, result = await run_async(
+                self._meterage.protocol(self._meterage.plan()),
+                lambda: coro_fn(*args, **kwargs),
+                synchronise=synchronise,
+            )
+            _copy(found, measurement)
+        return result  # type: ignore[no-any-return]
+
+    def window(
+        self, name: str | None = None, *, work: float | None = None, unit: str | None = None
+    ) -> Window:
+        """Measure what stands in a `with` block, once.
+
+        `work` is how many units are done in it, `unit` what they are called; the marker's values
+        serve where they are left out. `work` can also be set on the window before it closes.
+        """
+        mark = self._meterage.mark
+        return Window(self._meterage, name, work or mark.work, unit or mark.unit)
+
+
+class Window:
+    """A measured stretch of a test.
+
+    Attributes:
+        work: units of work done in it; may be set until it closes.
+        record: the record, once the window is closed; None with `--lem=off`.
+
+    """
+
+    def __init__(
+        self, meterage: Meterage, name: str | None, work: float | None, unit: str | None
+    ) -> None:
+        if work is not None and work <= 0:
+            raise config_error(f"`work` of a window is above 0, not {work!r}")
+        self.work = work
+        self.record: Record | None = None
+        self._meterage = meterage
+        self._name = name
+        self._unit = unit
+        self._case: Case | None = None
+        self._edges: list[Any] = []
+        self._start_s = 0.0
+
+    @property
+    def energy_j(self) -> float | None:
+        """Return the joules of the window; None when unknown, or while it is open."""
+        return self.record.metrics["energy_per_call_j"].value if self.record else None
+
+    def __enter__(self) -> Self:
+        meterage = self._meterage
+        if not meterage.session.is_off:
+            self._case = meterage.case(self._name, self._unit)
+            meterage.session.panel.open(own_scope())
+            synchronise()
+            self._edges = meterage.session.panel.begin()
+            self._start_s = now_s()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._case is None:
+            return
+        end_s = now_s()
+        measurement = Measurement()
+        round_ = self._meterage.single_round(self._edges, self._start_s, end_s, self.work)
+        self._meterage.session.panel.close()
+        if error is None:
+            measurement.rounds = [round_]
+            self._meterage.flag(measurement)
+        self.record = self._meterage.keep(self._case, measurement, error)
+
+
+def _copy(found: Measurement, measurement: Measurement) -> None:
+    measurement.rounds = found.rounds
+    measurement.flags |= found.flags

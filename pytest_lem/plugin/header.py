@@ -1,0 +1,45 @@
+"""What is printed before the tests run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_lem.config.resolve import Resolved
+from pytest_lem.reports.figures import duration
+
+if TYPE_CHECKING:
+    from pytest_lem.plugin.session import LemSession
+
+
+def header_line(session: LemSession) -> str:
+    """Return the preset, the meters and, where energy is only estimated, why."""
+    if session.is_off:
+        return "lem: off, tests run once and nothing is measured"
+    measure = session.base.settings.measure
+    chosen = f"{session.base.settings.preset} preset"
+    if session.base.origins["preset"] == "default":
+        chosen += " (by default)"
+    plan = f"{measure.rounds} windows of at least {measure.min_window_s:g} s"
+    if session.planned_s:
+        plan += f", {duration(session.planned_s)} or more for {session.tests} tests"
+    return f"lem: {chosen}, {plan}; energy: {session.panel.tier} tier, {session.panel.sentence}"
+
+
+def effective_lines(resolved: Resolved) -> list[str]:
+    """Return every setting in force with its origin, one a line."""
+    values = _flat(resolved.settings.model_dump())
+    width = max(len(name) for name in values)
+    return [
+        f"  {name:<{width}}  {value!r}  ({resolved.origins[name]})"
+        for name, value in sorted(values.items())
+    ]
+
+
+def _flat(tree: dict[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,120 @@
+"""The hooks that pytest finds. Thin, and free of cost until a test asks for energy."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_lem.plugin.options import add_options, given, is_any_given
+
+if TYPE_CHECKING:
+    from pytest_lem.plugin.energy import Energy
+    from pytest_lem.plugin.inference import Inference
+
+_MARKER = (
+    "energy(work=1, unit='unit', name=None, max_joules=None, max_joules_per_unit=None, "
+    "rounds=None, min_window=None): measure the energy of this test. Without the fixtures "
+    "`energy` and `inference` the body of the test is the work, run once unless `rounds` or "
+    "`min_window` (seconds) repeat it."
+)
+_FIXTURES = frozenset({"energy", "inference"})
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--lem` and `--lem-*`."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker; check the settings at once where any were given."""
+    config.addinivalue_line("markers", _MARKER)
+    if is_any_given(config):
+        from pytest_lem.plugin.settings import check_settings
+
+        check_settings(config)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Receiver(config), "lem-receiver")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before marks are turned into parameters
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
+    """Let values of the command line take the place of those in `parametrize`."""
+    if "inference" not in metafunc.fixturenames:
+        return (yield)
+    from pytest_lem.plugin.parametrize import Axes
+
+    axes = Axes(metafunc)
+    axes.intercept()
+    result = yield
+    axes.fill_in()
+    return result
+
+
+@pytest.hookimpl(trylast=True)  # after others have deselected
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Prepare the session if any test asks for energy."""
+    asking = [item for item in items if _asks_for_energy(item)]
+    mode = given(config, "mode")
+    if asking or (mode and mode.value == "only"):
+        from pytest_lem.plugin.collection import prepare
+
+        prepare(config, items, asking)
+
+
+def _asks_for_energy(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("energy") is not None or not _FIXTURES.isdisjoint(names)
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_configure_node(node: Any) -> None:
+    """Tell each worker the directory of the run, so that all write to one."""
+    from pytest_lem.plugin.rundir import run_directory
+
+    node.workerinput["lem_run_directory"] = str(run_directory(node.config))
+
+
+@pytest.fixture
+def energy(request: pytest.FixtureRequest) -> Energy:
+    """Measure callables, coroutines and stretches of a test; see `pytest_lem.Energy`."""
+    from pytest_lem.plugin.energy import Energy
+
+    return Energy(request.node)
+
+
+@pytest.fixture
+def inference(request: pytest.FixtureRequest) -> Inference:
+    """Measure a language model; see `pytest_lem.Inference`."""
+    from pytest_lem.plugin.inference import Inference
+
+    return Inference(request.node)
+
+
+class _Receiver:
+    """Waits, in the controlling process, for the first record, and then wakes the collector."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if content := getattr(report, "lem", None):
+            from pytest_lem.plugin.collector import collector_of
+
+            collector_of(self._config).receive(content, report)
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if self._is_awake() or given(self._config, "json"):
+            from pytest_lem.plugin.collector import collector_of
+
+            collector_of(self._config).finish(int(session.exitstatus or exitstatus))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._is_awake():
+            from pytest_lem.plugin.collector import collector_of
+
+            collector_of(self._config).summarise(terminalreporter)
+
+    def _is_awake(self) -> bool:
+        return self._config.pluginmanager.hasplugin("lem-collector")

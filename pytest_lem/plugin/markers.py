@@ -1,0 +1,78 @@
+"""The marker `energy`: what it takes, checked when tests are collected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from math import isfinite
+from typing import Any
+
+import pytest
+
+from pytest_lem.errors import did_you_mean
+
+_NUMBERS = ("work", "max_joules", "max_joules_per_unit", "min_window")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyMark:
+    """The arguments of `@pytest.mark.energy(...)`.
+
+    Attributes:
+        work: units of work in one call, or in the body of the test.
+        unit: what those units are called.
+        name: key of the case in place of the test's name.
+        max_joules: budget for one call or request.
+        max_joules_per_unit: budget for one unit of work; of a language model: one output token.
+        rounds: windows measured.
+        min_window: shortest window in seconds.
+
+    """
+
+    work: float | None = None
+    unit: str | None = None
+    name: str | None = None
+    max_joules: float | None = None
+    max_joules_per_unit: float | None = None
+    rounds: int | None = None
+    min_window: float | None = None
+
+
+_KNOWN = [field.name for field in fields(EnergyMark)]
+
+
+def energy_mark(item: pytest.Item) -> EnergyMark:
+    """Return the arguments of the closest marker, all None without one.
+
+    Raises pytest.UsageError that names the test for what the marker does not take.
+    """
+    marker = item.get_closest_marker("energy")
+    if marker is None:
+        return EnergyMark()
+    if marker.args:
+        raise _mistake(item, f"takes keywords only, not {marker.args[0]!r}")
+    for name, value in marker.kwargs.items():
+        if name not in _KNOWN:
+            raise _mistake(item, f"unknown keyword `{name}`; {did_you_mean(name, _KNOWN)}")
+        if problem := _problem(name, value):
+            raise _mistake(item, f"`{name}` {problem}, not {value!r}")
+    return EnergyMark(**marker.kwargs)
+
+
+def _problem(name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    if name in _NUMBERS and not (_is_number(value) and value > 0):
+        return "is a number above 0"
+    if name == "rounds" and not (isinstance(value, int) and _is_number(value) and value > 0):
+        return "is a whole number from 1 up"
+    if name in {"unit", "name"} and not (isinstance(value, str) and value.strip()):
+        return "is a text"
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _mistake(item: pytest.Item, what: str) -> pytest.UsageError:
+    return pytest.UsageError(f"{item.nodeid}: @pytest.mark.energy: {what}")

@@ -1,0 +1,132 @@
+"""The hooks of a session that measures."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.gate.budget import Budget
+from pytest_lem.plugin.session import LemSession, forget_records, records_of
+from pytest_lem.results.record import Record
+
+_LOG_CHARACTERS = 20_000
+
+
+class Measuring:
+    """Registered only when tests that ask for energy were collected."""
+
+    def __init__(self, session: LemSession) -> None:
+        self._session = session
+
+    def pytest_report_collectionfinish(self, config: pytest.Config) -> list[str]:
+        """Say what measures and how; with `--collect-only -v`, every value with its origin."""
+        from pytest_lem.plugin.header import effective_lines, header_line
+
+        verbosity = config.get_verbosity("lem")
+        if verbosity < 0:
+            return []
+        lines = [header_line(self._session)]
+        lines += [f"lem: {note}" for note in self._session.base.notes]
+        if verbosity > 0 and config.option.collectonly:
+            lines += effective_lines(self._session.base)
+        return lines
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Start every attempt at a test without the records of the one before."""
+        forget_records(item)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)  # innermost: fixtures and others stay outside
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
+        """Measure the body of a test that has the marker and none of our fixtures."""
+        from pytest_lem.plugin.body import measured_body
+
+        if item.get_closest_marker("energy") is None or self._session.is_off:
+            return (yield)
+        if {"energy", "inference"} & set(getattr(item, "fixturenames", ())):
+            return (yield)
+        with measured_body(self._session, item):
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Judge budgets, shorten our own errors to their sentence, put the records on board."""
+        report = yield
+        if call.when != "call":
+            return report
+        records = records_of(item)
+        error = call.excinfo.value if call.excinfo else None
+        if isinstance(error, LemError):
+            report.longrepr = str(error)
+            if error.detail:
+                report.sections.append(("Details", error.detail))
+        if error is not None and not report.skipped:
+            _mark_failed(records, failure_kind(error), str(error))
+        elif report.passed:
+            self._judge_budgets(item, records, report)
+        if records:
+            content = {"records": [r.plain() for r in records], **self._session.announcement()}
+            report.lem = content  # type: ignore[attr-defined]
+        self._attach_log(item, report)
+        return report
+
+    def pytest_sessionfinish(self) -> None:
+        """End the resident host."""
+        self._session.close()
+
+    def _judge_budgets(
+        self, item: pytest.Item, records: list[Record], report: pytest.TestReport
+    ) -> None:
+        from pytest_lem.plugin.collection import MARK
+
+        mark = item.stash[MARK] if MARK in item.stash else None
+        if mark is None or self._session.is_off:
+            return
+        budget = Budget(max_joules=mark.max_joules, max_joules_per_unit=mark.max_joules_per_unit)
+        for record in records:
+            if breaches := budget.breaches(record):
+                _mark_failed([record], FailureKind.GATE, "; ".join(breaches))
+                report.outcome = "failed"
+                report.longrepr = f"{record.case.key}: " + "; ".join(breaches)
+
+    def _attach_log(self, item: pytest.Item, report: pytest.TestReport) -> None:
+        from pytest_lem.plugin.inference import LOGS
+
+        logs = item.stash.get(LOGS, [])
+        text = "".join(log.text() for log in logs)
+        if text.strip() and (report.failed or item.config.get_verbosity("lem") > 0):
+            report.sections.append(("Captured backend log", text[-_LOG_CHARACTERS:]))
+
+
+def failure_kind(error: BaseException) -> FailureKind:
+    """Return the kind of what ended a test."""
+    if isinstance(error, LemError):
+        return error.kind
+    if "from pytest-timeout" in str(error):
+        return FailureKind.TIMEOUT
+    return FailureKind.TEST
+
+
+def _mark_failed(records: list[Record], kind: FailureKind, message: str) -> None:
+    for record in records:
+        if record.status == "ok":
+            record.status = "failed"
+            record.failure_kind = kind
+            record.message = inspect.cleandoc(message).partition("\n")[0]
+
+
+def source_sha256(item: pytest.Item) -> str | None:
+    """Return the hash of a test function's source: a change is a warning, never a new key."""
+    import hashlib
+
+    function: Any = getattr(item, "function", None)
+    try:
+        return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
+    except (OSError, TypeError):
+        return None

@@ -1,0 +1,125 @@
+"""The options, each with its command line, its variable and its ini entry.
+
+Precedence: command line, then environment, then ini. Every default is None, so that the order
+can be told. Imported at every start of pytest: the standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import pytest
+
+
+class Option(NamedTuple):
+    """One option. `path` is the setting that it stands for, if it stands for one."""
+
+    name: str
+    help: str
+    metavar: str | None = None
+    path: tuple[str, ...] = ()
+    is_list: bool = False
+    is_repeatable: bool = False
+    is_switch: bool = False
+    choices: tuple[str, ...] | None = None
+
+    @property
+    def flag(self) -> str:
+        """Return the option on the command line; the mode itself is plain `--lem`."""
+        return "--lem" if self.name == "mode" else "--lem-" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """Return the environment variable."""
+        return f"LEM_{self.name.upper()}"
+
+    @property
+    def ini(self) -> str:
+        """Return the ini entry."""
+        return f"lem_{self.name}"
+
+
+class Given(NamedTuple):
+    """A value that somebody gave, and how."""
+
+    value: Any
+    origin: str
+
+
+MODES = ("on", "off", "only")
+
+OPTIONS = (
+    Option("mode", "Measure (on), run once without measuring (off), energy tests alone (only)",
+           choices=MODES),
+    Option("backend", "Inference libraries, comma-separated", "NAMES", ("backend",), is_list=True),
+    Option("model", "Models, comma-separated: Hugging Face ids, directories, or the demo model",
+           "NAMES", ("model",), is_list=True),
+    Option("batch_size", "Batch sizes, comma-separated", "NUMBERS", ("batch_size",), is_list=True),
+    Option("precision", "Precisions, comma-separated", "NAMES", ("precision",), is_list=True),
+    Option("config", "YAML file with settings", "FILE"),
+    Option("preset", "Preset: smoke, quick, standard, rigorous, latency, throughput", "NAME",
+           ("preset",)),
+    Option("smoke", "Short for --lem-preset=smoke", is_switch=True),
+    Option("set", "One setting, such as measure.rounds=5 (repeatable)", "PATH=VALUE",
+           is_repeatable=True),
+    Option("meter", "Meters, comma-separated; auto takes the best there is", "NAMES",
+           ("energy", "meters"), is_list=True),
+    Option("json", "Write the run file here", "FILE"),
+    Option("store", "Directory for runs (default: .lem)", "DIR"),
+)  # fmt: skip
+
+#: The options whose values parametrize tests that ask for their name.
+AXES = ("backend", "model", "precision", "batch_size")
+
+_BY_NAME = {option.name: option for option in OPTIONS}
+_SWITCH_ON = frozenset({"1", "true", "yes", "on"})
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option with its ini entry."""
+    group = parser.getgroup("lem", "energy of language models (pytest-lem)")
+    for option in OPTIONS:
+        arguments: dict[str, Any] = {"dest": option.ini, "default": None, "help": option.help}
+        if option.is_switch:
+            arguments["action"] = "store_true"
+        else:
+            arguments["action"] = "append" if option.is_repeatable else "store"
+            arguments["metavar"] = option.metavar
+            arguments["choices"] = option.choices
+        group.addoption(option.flag, **arguments)
+        kind: Any = "linelist" if option.is_repeatable else "string"
+        parser.addini(option.ini, f"{option.help} (ini form of {option.flag})", type=kind)
+    parser.addini("verbosity_lem", "Verbosity of energy reports; auto follows -q and -v",
+                  default="auto")  # fmt: skip
+
+
+def given(config: pytest.Config, name: str) -> Given | None:
+    """Return what was given for an option, by the order of precedence, or None."""
+    option = _BY_NAME[name]
+    value = getattr(config.option, option.ini, None)
+    if value is not None:
+        return Given(value, option.flag)
+    if text := os.environ.get(option.variable):
+        return Given(_from_text(option, text), option.variable)
+    if entry := config.getini(option.ini):
+        return Given(entry if option.is_repeatable else _from_text(option, entry), option.ini)
+    return None
+
+
+def is_any_given(config: pytest.Config) -> bool:
+    """Tell whether an option that must be valid was given, so that mistakes show at once."""
+    return any(given(config, option.name) for option in OPTIONS)
+
+
+def _from_text(option: Option, text: str) -> Any:
+    if option.is_switch:
+        return text.lower() in _SWITCH_ON
+    return text.split() if option.is_repeatable else text
+
+
+def words(text: str, convert: Callable[[str], Any] = str) -> list[Any]:
+    """Split a comma list."""
+    return [convert(word.strip()) for word in text.split(",") if word.strip()]

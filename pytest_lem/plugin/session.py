@@ -1,0 +1,146 @@
+"""The measuring side of a session: settings, meters, hosts, and the records of each test."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from pytest_lem.backends.host.pool import HostPool
+from pytest_lem.case import digest
+from pytest_lem.config.layers import Layers
+from pytest_lem.config.resolve import Resolved
+from pytest_lem.energy.panel import Panel, choose
+from pytest_lem.energy.reading import Tier
+from pytest_lem.measure.flags import Flag
+from pytest_lem.plugin.rundir import make_run_directory, run_directory
+from pytest_lem.plugin.settings import mode, resolve_for, session_layers
+from pytest_lem.results.build import Context
+from pytest_lem.results.environment import gpus, machine, python_facts
+from pytest_lem.results.record import Record
+
+SESSION = pytest.StashKey["LemSession"]()
+_RECORDS = pytest.StashKey[list[Record]]()
+
+#: Presets that keep the whole method.
+_FULL_PRESETS = frozenset({"standard", "rigorous", "latency", "throughput"})
+
+
+class LemSession:
+    """Made once tests that ask for energy were collected, in each process that measures."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.is_off = mode(config) == "off"
+        self.layers = session_layers(config)
+        energy = resolve_for(self.layers, "standard").settings.energy
+        self.panel = (
+            Panel([], {})
+            if self.is_off
+            else choose(energy.meters, {"watts_per_cpu": energy.watts_per_cpu})
+        )
+        has_sensor = self.panel.tier in {Tier.COUNTER, Tier.POWER}
+        self.default_preset = "standard" if has_sensor else "quick"
+        self.base = self.resolve(self.layers)
+        self.worker: str | None = os.environ.get("PYTEST_XDIST_WORKER")
+        prefix = f"{self.worker}-" if self.worker else ""
+        self.pool = HostPool(run_directory(config) / "logs", prefix)
+        self.tests = 0
+        self.planned_s = 0.0
+        self._machine: dict[str, Any] | None = None
+        self._environments: dict[str, dict[str, Any]] = {}
+        self._devices: dict[str, dict[str, Any]] | None = None
+        self._announced: set[str] = set()
+        self._keys: dict[tuple[str, int], str] = {}
+
+    def resolve(self, layers: Layers) -> Resolved:
+        """Validate layers over the preset of this session."""
+        return resolve_for(layers, self.default_preset)
+
+    def prepare_to_write(self) -> None:
+        """Create the directory of the run."""
+        make_run_directory(self.config)
+
+    def context(self, item: pytest.Item, resolved: Resolved, host: dict[str, Any]) -> Context:
+        """Return what a record says beside its measurement. `host` describes a host process."""
+        environment = {**self._machine_facts(), **(host or python_facts())}
+        environment_id = digest(environment)[:12]
+        self._environments[environment_id] = environment
+        return Context(
+            nodeid=item.nodeid,
+            attempt=getattr(item, "execution_count", 1),
+            worker=self.worker,
+            environment_id=environment_id,
+            environment=environment,
+            devices=self.devices,
+            meters=self.panel.methods,
+            requested=resolved.settings.model_dump(mode="json"),
+            origins=resolved.origins,
+            flags=self._flags(resolved),
+        )
+
+    @property
+    def devices(self) -> dict[str, dict[str, Any]]:
+        """Return the GPUs of this machine by UUID."""
+        if self._devices is None:
+            self._devices = gpus()
+        return self._devices
+
+    def keep(self, item: pytest.Item, record: Record) -> None:
+        """Put a record with its test; a second one of the same case is flagged."""
+        first = self._keys.setdefault((record.case.digest, record.attempt), item.nodeid)
+        is_repeated = first != item.nodeid or any(
+            old.case.digest == record.case.digest for old in records_of(item)
+        )
+        if is_repeated and record.case.kind != "call":
+            record.flags = sorted({*record.flags, Flag.DUPLICATE_KEY})
+        records_of(item).append(record)
+
+    def announcement(self) -> dict[str, Any]:
+        """Return what a report has to carry beside its records: only what is new."""
+        new = {k: v for k, v in self._environments.items() if k not in self._announced}
+        content: dict[str, Any] = {"environments": new}
+        if not self._announced:
+            content["devices"] = self.devices
+            content["tests"] = self.tests
+            content["run"] = {
+                "preset": self.base.settings.preset,
+                "meters": {m.name: self.panel.found[m.name].sentence for m in self.panel.meters},
+                "meter_constants": self.panel.constants,
+            }
+        self._announced.update(new)
+        return content
+
+    def close(self) -> None:
+        """End the resident host and let go of the meters."""
+        self.pool.close()
+        self.panel.close()
+
+    def _machine_facts(self) -> dict[str, Any]:
+        if self._machine is None:
+            self._machine = machine(self.config.rootpath)
+        return self._machine
+
+    def _flags(self, resolved: Resolved) -> frozenset[Flag]:
+        flags = set()
+        if resolved.settings.preset not in _FULL_PRESETS:
+            flags.add(Flag.SHORTENED)
+        if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
+            flags.add(Flag.CONTENDED)
+        return frozenset(flags)
+
+
+def session_of(config: pytest.Config) -> LemSession:
+    """Return the session that the collection made."""
+    return config.stash[SESSION]
+
+
+def records_of(item: pytest.Item) -> list[Record]:
+    """Return the records of the present attempt at a test."""
+    return item.stash.setdefault(_RECORDS, [])
+
+
+def forget_records(item: pytest.Item) -> None:
+    """Start an attempt with none."""
+    item.stash[_RECORDS] = []

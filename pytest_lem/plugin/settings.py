@@ -1,0 +1,126 @@
+"""From options, variables and ini entries to layers of settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pytest_lem.config.layers import Layers
+from pytest_lem.config.resolve import Resolved, resolve
+from pytest_lem.config.source import read_file
+from pytest_lem.errors import LemError, config_error
+from pytest_lem.plugin.options import AXES, MODES, OPTIONS, Given, given, words
+from pytest_lem.registry import BACKENDS, entries, load
+
+_LAYERS = pytest.StashKey[Layers]()
+
+
+def options_of(backend: str) -> type:
+    """Return the class that holds the options of a backend."""
+    options: type = load(BACKENDS, backend).Options
+    return options
+
+
+def session_layers(config: pytest.Config) -> Layers:
+    """Return what was configured for the whole session: file, then ini, environment, options.
+
+    A single value of an axis (`--lem-batch-size=8`) is a setting; several are not, since they
+    make several cases.
+    """
+    if _LAYERS not in config.stash:
+        config.stash[_LAYERS] = _read(config)
+    return config.stash[_LAYERS]
+
+
+def check_settings(config: pytest.Config) -> None:
+    """Turn mistakes in what was given into one sentence before anything is collected."""
+    try:
+        resolve(session_layers(config), default_preset="standard", options_of=options_of)
+        for name in AXES:
+            axis_values(config, name)
+        _check_mode(config)
+    except LemError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def resolve_for(layers: Layers, default_preset: str) -> Resolved:
+    """Validate layers with the options of the registered backends."""
+    return resolve(layers, default_preset=default_preset, options_of=options_of)
+
+
+def axis_values(config: pytest.Config, name: str) -> Given | None:
+    """Return the values given for an axis, converted and checked, or None."""
+    found = given(config, name)
+    if found is None:
+        return None
+    values = words(str(found.value))
+    if not values:
+        raise config_error(f"{found.origin} has no value; give one or several, comma-separated")
+    return Given([_axis_value(name, value, found.origin) for value in values], found.origin)
+
+
+def mode(config: pytest.Config) -> str:
+    """Return `on`, `off` or `only`."""
+    found = given(config, "mode")
+    return str(found.value) if found else "on"
+
+
+def _axis_value(name: str, text: str, origin: str) -> Any:
+    if name == "batch_size":
+        if not text.isdigit() or int(text) < 1:
+            raise config_error(f"{origin}: a batch size is a whole number from 1 up, not {text!r}")
+        return int(text)
+    if name == "backend" and text not in entries(BACKENDS):
+        load(BACKENDS, text)
+    return text
+
+
+def _check_mode(config: pytest.Config) -> None:
+    if mode(config) not in MODES:
+        found = given(config, "mode")
+        where = found.origin if found else "--lem"
+        raise config_error(f"{where}: the mode is one of {', '.join(MODES)}, not {mode(config)!r}")
+
+
+def _read(config: pytest.Config) -> Layers:
+    layers = Layers()
+    if file := given(config, "config"):
+        base = config.invocation_params.dir if file.origin.startswith("--") else config.rootpath
+        layers.update(read_file(base / Path(file.value).expanduser()))
+    for source in ("ini", "variable", "flag"):
+        for option in OPTIONS:
+            found = given(config, option.name)
+            if found and found.origin == getattr(option, source):
+                _put(layers, option.name, option.path, found)
+    return layers
+
+
+def _put(layers: Layers, name: str, path: tuple[str, ...], found: Given) -> None:
+    if name == "smoke" and found.value:
+        layers.put(("preset",), "smoke", found.origin)
+    elif name == "set":
+        for assignment in found.value:
+            _assign(layers, assignment, found.origin)
+    elif name == "meter":
+        layers.put(path, words(str(found.value)), found.origin)
+    elif name in AXES:
+        values = words(str(found.value))
+        if len(values) == 1:
+            layers.put(path, _axis_value(name, values[0], found.origin), found.origin)
+    elif path:
+        layers.put(path, found.value, found.origin)
+
+
+def _assign(layers: Layers, assignment: str, origin: str) -> None:
+    name, equals, text = assignment.partition("=")
+    path = tuple(part.strip() for part in name.split("."))
+    if not equals or not all(path):
+        raise config_error(f"{origin}: write a setting as path=value, not {assignment!r}")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise config_error(f"{origin} {name}: {text!r} is not a value in YAML") from None
+    layers.put(path, value, f"{origin} {name}")

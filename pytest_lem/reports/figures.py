@@ -1,0 +1,70 @@
+"""Figures as people read them: a scaled unit, and no more digits than the uncertainty allows."""
+
+from __future__ import annotations
+
+from math import floor, log10
+
+from pytest_lem.energy.reading import Tier
+from pytest_lem.results.record import Metric
+
+#: Marks an estimate wherever it is printed.
+ESTIMATE_MARK = "~"
+#: Stands for a value that is not known.
+UNKNOWN = "-"
+
+_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+
+
+def scaled(value: float, unit: str) -> str:
+    """Return a value with three digits and the prefix that suits it: `12.3 mJ`."""
+    factor, prefix = _prefix(value)
+    return f"{_digits(value / factor)} {prefix}{unit}"
+
+
+def energy(metric: Metric, unit: str) -> str:
+    """Return joules with their mark and relative uncertainty: `~612 mJ ±81 %`."""
+    if metric.value is None:
+        return UNKNOWN
+    mark = ESTIMATE_MARK if metric.tier == Tier.ESTIMATED else ""
+    return f"{mark}{scaled(metric.value, unit)} {_spread(metric)}".rstrip()
+
+
+def plain(metric: Metric, unit: str) -> str:
+    """Return a value with its unit, or the sign for unknown."""
+    return UNKNOWN if metric.value is None else scaled(metric.value, unit)
+
+
+def rate(metric: Metric) -> str:
+    """Return a rate without its unit, which the column has: `23.1`."""
+    return UNKNOWN if metric.value is None else _digits(metric.value)
+
+
+def duration(seconds: float) -> str:
+    """Return a time span in words: `45 s`, `2 min 10 s`, `1 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:  # noqa: PLR2004 - seconds of a minute
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:  # noqa: PLR2004 - minutes of an hour
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def _spread(metric: Metric) -> str:
+    if metric.u is None or not metric.value:
+        return "±?"
+    percent = 100 * metric.u / abs(metric.value)
+    return f"±{percent:.0f} %" if percent >= 1 else f"±{percent:.1g} %"
+
+
+def _prefix(value: float) -> tuple[float, str]:
+    size = abs(value)
+    return next(((f, p) for f, p in _PREFIXES if size >= f), _PREFIXES[-1] if size else (1.0, ""))
+
+
+def _digits(value: float) -> str:
+    if value == 0:
+        return "0"
+    places = max(0, 2 - floor(log10(abs(value))))
+    return f"{value:.{places}f}"

@@ -1,0 +1,20 @@
+"""One line for a case, printed when it is done."""
+
+from __future__ import annotations
+
+from pytest_lem.reports.figures import energy, plain, rate
+from pytest_lem.results.record import Record
+
+
+def progress_line(record: Record) -> str:
+    """Return the key with its two or three main figures, or with what went wrong."""
+    if record.status == "failed" or not record.rounds:
+        return f"{record.case.key}: failed ({record.failure_kind})"
+    metrics = record.metrics
+    if record.case.kind == "call":
+        figures = [energy(metrics["energy_per_call_j"], "J/call")]
+        figures.append(plain(metrics["call_duration_s"], "s"))
+    else:
+        figures = [energy(metrics["energy_per_output_token_j"], "J/token")]
+        figures.append(f"{rate(metrics['output_throughput_tok_s'])} token/s")
+    return f"{record.case.key}: {', '.join(figures)}"

@@ -1,0 +1,1 @@
+"""What was found: the record, its statistics, the journal, the run file."""

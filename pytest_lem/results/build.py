@@ -1,0 +1,163 @@
+"""From a measurement to a record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_lem.case import Case
+from pytest_lem.energy.reading import Energy
+from pytest_lem.errors import FailureKind
+from pytest_lem.measure.flags import Flag
+from pytest_lem.measure.round import Measurement, Phase, Round
+from pytest_lem.results.comparability import comparability
+from pytest_lem.results.metrics import metrics_of, null_metrics
+from pytest_lem.results.record import (
+    CaseRecord,
+    CaseSettings,
+    EnergyRecord,
+    PhaseRecord,
+    Record,
+    RequestRecord,
+    RoundRecord,
+    Sample,
+    Warned,
+    WorkRecord,
+)
+
+_SAMPLE_CHARACTERS = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a record says beside its measurement."""
+
+    nodeid: str
+    attempt: int = 1
+    worker: str | None = None
+    environment_id: str | None = None
+    environment: dict[str, Any] = field(default_factory=dict)
+    devices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    meters: dict[str, str] = field(default_factory=dict)
+    requested: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+    source_sha256: str | None = None
+    prompt: str | None = None
+    flags: frozenset[Flag] = frozenset()
+
+
+def build_record(
+    case: Case,
+    measurement: Measurement,
+    context: Context,
+    *,
+    failure: tuple[FailureKind, str] | None = None,
+) -> Record:
+    """Return the record of a case; with a `failure`, whatever was measured before it stays."""
+    reasons = sorted({reason for r in measurement.rounds for reason in r.reasons})
+    kind, message = failure or (None, None)
+    has_rounds = bool(measurement.rounds)
+    return Record(
+        case=_case(case),
+        nodeid=context.nodeid,
+        attempt=context.attempt,
+        worker=context.worker,
+        status="failed" if failure else "ok",
+        failure_kind=kind,
+        message=message,
+        validity="invalid" if reasons else ("valid" if has_rounds else "unknown"),
+        reasons=reasons,
+        requested=context.requested,
+        applied=measurement.applied,
+        settings_origin=context.origins,
+        environment=context.environment_id,
+        source_sha256=context.source_sha256,
+        comparability=comparability(
+            meters=context.meters,
+            environment=context.environment,
+            applied=measurement.applied,
+            devices=context.devices,
+        ),
+        metrics=metrics_of(measurement)
+        if has_rounds
+        else null_metrics(message or "nothing was measured"),
+        rounds=[_round(r, measurement.load_id) for r in measurement.rounds],
+        phases=[_phase(phase) for phase in measurement.phases],
+        sample=_sample(context.prompt, measurement.text),
+        warnings=[Warned(**warned) for warned in measurement.warnings],
+        flags=sorted(measurement.flags | context.flags),
+    )
+
+
+def _case(case: Case) -> CaseRecord:
+    return CaseRecord(
+        key=case.key,
+        digest=case.digest,
+        kind=case.kind,
+        settings=CaseSettings(**case.settings),
+    )
+
+
+def _energy(energy: Energy) -> EnergyRecord:
+    return EnergyRecord(
+        domain=energy.domain,
+        device=energy.device,
+        value=energy.value_j,
+        u_random=energy.u_random_j,
+        u_systematic=energy.u_systematic_j,
+        tier=energy.tier,
+        reason=energy.reason,
+    )
+
+
+def _round(r: Round, load_id: str | None) -> RoundRecord:
+    return RoundRecord(
+        seq=r.seq,
+        load_id=load_id,
+        t0=r.start_s,
+        t1=r.end_s,
+        energies=[_energy(energy) for energy in r.energies],
+        work=WorkRecord(
+            calls=r.work.calls,
+            units=r.work.units,
+            requests=r.work.requests,
+            input_tokens=r.work.input_tokens,
+            output_tokens=r.work.output_tokens,
+            steps=r.work.steps,
+            samples=r.work.samples,
+            flops=r.work.flops,
+        ),
+        requests=[_request(request, r.start_s) for request in r.requests],
+        validity="invalid" if r.reasons else "valid",
+        reasons=r.reasons,
+    )
+
+
+def _request(request: dict[str, Any], t0: float) -> RequestRecord:
+    """Return the timeline relative to the round, to the microsecond."""
+    return RequestRecord(
+        input_tokens=request["input_tokens"],
+        output_tokens=len(request["token_ids"]),
+        sent=round(request["sent_s"] - t0, 6),
+        token_times=[round(time_s - t0, 6) for time_s in request["token_times_s"]],
+        done=round(request["done_s"] - t0, 6),
+    )
+
+
+def _phase(phase: Phase) -> PhaseRecord:
+    return PhaseRecord(
+        name=phase.name,
+        t0=phase.start_s,
+        t1=phase.end_s,
+        energies=[_energy(energy) for energy in phase.energies],
+    )
+
+
+def _sample(prompt: str | None, text: str | None) -> Sample | None:
+    if prompt is None or text is None:
+        return None
+    return Sample(
+        prompt=prompt[:_SAMPLE_CHARACTERS],
+        text=text[:_SAMPLE_CHARACTERS],
+        is_truncated=len(text) > _SAMPLE_CHARACTERS,
+    )

@@ -1,0 +1,100 @@
+"""The metrics: names, units, which way is better. Their version is stamped into every file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_lem.results.record import Metric, Statistic
+
+DEFINITIONS_VERSION = "1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a metric is."""
+
+    unit: str
+    direction: Literal["lower", "higher"] | None
+    statistic: Statistic
+    text: str
+
+    def null(self, reason: str) -> Metric:
+        """Return the metric without a value, with the reason."""
+        return self.of(None, n=0, reason=reason)
+
+    def of(self, value: float | None, *, n: int, **fields: object) -> Metric:
+        """Return the metric with a value."""
+        return Metric(
+            value=value,
+            unit=self.unit,
+            direction=self.direction,
+            statistic=self.statistic,
+            n=n,
+            **fields,  # type: ignore[arg-type]
+        )
+
+
+METRICS: dict[str, Definition] = {
+    "energy_per_output_token_j": Definition(
+        "J/token", "lower", "ratio_of_sums", "gross joules / output tokens of the same windows"
+    ),
+    "energy_per_input_token_j": Definition(
+        "J/token", "lower", "ratio_of_sums", "gross joules / prompt tokens, prefill-only workloads"
+    ),
+    "energy_per_total_token_j": Definition(
+        "J/token", "lower", "ratio_of_sums", "gross joules / (prompt + output tokens)"
+    ),
+    "energy_per_request_j": Definition(
+        "J/request", "lower", "ratio_of_sums", "gross joules / completed requests"
+    ),
+    "energy_per_call_j": Definition("J/call", "lower", "ratio_of_sums", "gross joules / calls"),
+    "energy_per_unit_j": Definition(
+        "J/unit", "lower", "ratio_of_sums", "gross joules / units of work that the test stated"
+    ),
+    "energy_net_per_output_token_j": Definition(
+        "J/token", "lower", "ratio_of_sums", "(joules - idle power x time) / output tokens"
+    ),
+    "power_mean_w": Definition("W", None, "ratio_of_sums", "gross joules / seconds of the windows"),
+    "power_peak_w": Definition("W", None, "maximum", "largest sampled power in the windows"),
+    "prefill_energy_j": Definition("J/request", "lower", "mean", "energy up to the first token"),
+    "decode_energy_j": Definition("J/request", "lower", "mean", "energy after the first token"),
+    "edp_request_js": Definition(
+        "J*s", "lower", "product", "joules per request x mean end-to-end latency"
+    ),
+    "edp_run_js": Definition("J*s", "lower", "product", "joules of all windows x their seconds"),
+    "output_throughput_tok_s": Definition(
+        "token/s", "higher", "ratio_of_sums", "output tokens / seconds of the windows"
+    ),
+    "total_throughput_tok_s": Definition(
+        "token/s", "higher", "ratio_of_sums", "(prompt + output tokens) / seconds of the windows"
+    ),
+    "request_throughput_req_s": Definition(
+        "request/s", "higher", "ratio_of_sums", "completed requests / seconds of the windows"
+    ),
+    "unit_throughput_per_s": Definition(
+        "unit/s", "higher", "ratio_of_sums", "units of work / seconds of the windows"
+    ),
+    "goodput_req_s": Definition(
+        "request/s", "higher", "ratio_of_sums", "requests that met all their limits / seconds"
+    ),
+    "call_duration_s": Definition("s", "lower", "ratio_of_sums", "seconds of the windows / calls"),
+    "ttft_s": Definition("s", "lower", "median", "first token there - request dispatched"),
+    "tpot_s": Definition("s", "lower", "median", "(E2E - TTFT) / (output tokens - 1), per request"),
+    "itl_s": Definition("s", "lower", "median", "gaps between tokens, pooled over requests"),
+    "e2e_latency_s": Definition("s", "lower", "median", "last token there - request dispatched"),
+    "queue_time_s": Definition("s", "lower", "median", "scheduled by the engine - request sent"),
+    "peak_host_memory_bytes": Definition(
+        "B", "lower", "maximum", "largest resident set of the host process"
+    ),
+    "peak_device_memory_bytes": Definition(
+        "B", "lower", "maximum", "largest memory allocated on the devices in use"
+    ),
+    "gpu_utilisation": Definition("1", None, "mean", "share of time with a kernel on the device"),
+    "kv_cache_utilisation": Definition("1", None, "mean", "share of the KV cache in use"),
+    "prefix_cache_hit_rate": Definition("1", "higher", "ratio_of_sums", "prompt tokens from cache"),
+    "preemptions": Definition("1", "lower", "mean", "requests that the engine put back"),
+    "batch_occupancy": Definition("1", "higher", "mean", "requests running together / batch size"),
+    "flops_per_token": Definition("FLOP/token", None, "mean", "from the shapes of the parameters"),
+    "mfu": Definition("1", "higher", "mean", "achieved FLOP/s / peak FLOP/s of the device"),
+}

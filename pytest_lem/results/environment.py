@@ -1,0 +1,156 @@
+"""The environment of a run: an allow-list of facts, never the variables of the user."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+#: Variables that change how fast or how economically code runs; no other is ever stored.
+VARIABLES = (
+    "CUDA_VISIBLE_DEVICES",
+    "HF_HUB_OFFLINE",
+    "KMP_AFFINITY",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OMP_PROC_BIND",
+    "OPENBLAS_NUM_THREADS",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "TOKENIZERS_PARALLELISM",
+    "VLLM_CPU_KVCACHE_SPACE",
+    "VLLM_CPU_OMP_THREADS_BIND",
+)
+
+
+def machine(root: Path) -> dict[str, Any]:
+    """Describe this machine and the commit checked out at `root`; unknown facts are None."""
+    return {
+        "os": platform.system(),
+        "os_release": _os_release(),
+        "kernel": platform.release(),
+        "architecture": platform.machine(),
+        "host_hash": hashlib.sha256(platform.node().encode()).hexdigest()[:12],
+        "cpu": _cpu_model(),
+        "cpu_count_logical": psutil.cpu_count(),
+        "cpu_count_physical": psutil.cpu_count(logical=False),
+        "cpu_count_usable": _usable_cpus(),
+        "cpu_governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "memory_bytes": psutil.virtual_memory().total,
+        "container": _container(),
+        "git": git(root),
+        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+    }
+
+
+def python_facts() -> dict[str, Any]:
+    """Describe the interpreter of this process and its packages."""
+    from pytest_lem.backends.host.packages import versions
+
+    return {"python": sys.version.split()[0], "packages": versions()}
+
+
+def git(root: Path) -> dict[str, Any] | None:
+    """Return the commit and whether tracked files differ from it; None outside a checkout."""
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "dirty": None if changed is None else bool(changed)}
+
+
+def gpus() -> dict[str, dict[str, Any]]:
+    """Describe the GPUs by UUID; empty without a driver. A fact a board hides is None."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return {}
+    try:
+        handles = [
+            pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())
+        ]
+        return {pynvml.nvmlDeviceGetUUID(handle): _gpu(pynvml, handle) for handle in handles}
+    except pynvml.NVMLError:
+        return {}
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _gpu(nvml: Any, handle: Any) -> dict[str, Any]:
+    def fact(name: str, *arguments: Any) -> Any:
+        try:
+            return getattr(nvml, f"nvml{name}")(*arguments)
+        except (nvml.NVMLError, AttributeError):
+            return None
+
+    memory = fact("DeviceGetMemoryInfo", handle)
+    limit_mw = fact("DeviceGetEnforcedPowerLimit", handle)
+    ecc = fact("DeviceGetEccMode", handle)
+    mig = fact("DeviceGetMigMode", handle)
+    return {
+        "name": fact("DeviceGetName", handle),
+        "driver": fact("SystemGetDriverVersion"),
+        "cuda": fact("SystemGetCudaDriverVersion_v2"),
+        "vbios": fact("DeviceGetVbiosVersion", handle),
+        "memory_bytes": memory.total if memory else None,
+        "power_limit_w": limit_mw / 1000 if limit_mw else None,
+        "max_sm_clock_mhz": fact("DeviceGetMaxClockInfo", handle, nvml.NVML_CLOCK_SM),
+        "persistence_mode": fact("DeviceGetPersistenceMode", handle),
+        "ecc": ecc[0] if ecc else None,
+        "mig": mig[0] if mig else None,
+    }
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments],  # noqa: S607 - the git of the user's own path
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _os_release() -> str | None:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME")
+    except OSError:
+        return None
+
+
+def _cpu_model() -> str | None:
+    for line in (_read("/proc/cpuinfo") or "").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or None
+
+
+def _usable_cpus() -> int | None:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _container() -> str | None:
+    if Path("/.dockerenv").exists():
+        return "docker"
+    if Path("/run/.containerenv").exists():
+        return "podman"
+    return "kubernetes" if "KUBERNETES_SERVICE_HOST" in os.environ else None
+
+
+def _read(path: str) -> str | None:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return None

@@ -1,0 +1,269 @@
+"""From a measurement to its metrics: everything is pooled first and divided last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import sqrt
+from statistics import fmean
+from typing import Any
+
+from pytest_lem.energy.reading import TIERS, Tier, headline
+from pytest_lem.measure.round import Measurement, Round
+from pytest_lem.results.definitions import METRICS
+from pytest_lem.results.record import Metric
+from pytest_lem.results.statistics import expanded, percentile, ratio, ratio_scatter
+
+_PERCENTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+
+#: Why a metric has no value, for those that no part of this release computes.
+_NOT_COMPUTED = {
+    "energy_net_per_output_token_j": "idle power was not measured",
+    "power_peak_w": "no series of power was taken",
+    "prefill_energy_j": "prefill and decode were not measured apart",
+    "decode_energy_j": "prefill and decode were not measured apart",
+    "goodput_req_s": "no limits on latency were set",
+    "queue_time_s": "the backend does not report it",
+    "gpu_utilisation": "no series of utilisation was taken",
+    "kv_cache_utilisation": "the backend does not report it",
+    "prefix_cache_hit_rate": "the backend does not report it",
+    "preemptions": "the backend does not report it",
+    "flops_per_token": "not computed for this model",
+    "mfu": "not computed for this model",
+}
+
+
+def metrics_of(measurement: Measurement) -> dict[str, Metric]:
+    """Return every metric by name; those that have no value carry the reason."""
+    pool = _Pool(measurement)
+    found = {name: METRICS[name].null(reason) for name, reason in _NOT_COMPUTED.items()}
+    for name, count in _COUNTS.items():
+        if name in _ENERGY:
+            found[name] = pool.energy_over(name, count)
+        else:
+            found[name] = pool.rate(name, count)
+    found["power_mean_w"] = pool.energy_over("power_mean_w", lambda r: r.window_s)
+    found["energy_per_input_token_j"] = _prefill_only(pool)
+    found["call_duration_s"] = pool.duration_per_call()
+    found |= _latencies(pool)
+    found |= _products(pool, found)
+    found |= _memory(measurement)
+    found["batch_occupancy"] = _occupancy(measurement)
+    return {name: found[name] for name in METRICS}
+
+
+def null_metrics(reason: str) -> dict[str, Metric]:
+    """Return every metric without a value, for a case that was not measured."""
+    return {name: definition.null(reason) for name, definition in METRICS.items()}
+
+
+Count = Callable[[Round], float | None]
+
+
+def _total_tokens(r: Round) -> float | None:
+    if r.work.input_tokens is None or r.work.output_tokens is None:
+        return None
+    return r.work.input_tokens + r.work.output_tokens
+
+
+_COUNTS: dict[str, Count] = {
+    "energy_per_output_token_j": lambda r: r.work.output_tokens,
+    "energy_per_total_token_j": _total_tokens,
+    "energy_per_request_j": lambda r: r.work.requests,
+    "energy_per_call_j": lambda r: r.work.calls,
+    "energy_per_unit_j": lambda r: r.work.units,
+    "output_throughput_tok_s": lambda r: r.work.output_tokens,
+    "total_throughput_tok_s": _total_tokens,
+    "request_throughput_req_s": lambda r: r.work.requests,
+    "unit_throughput_per_s": lambda r: r.work.units,
+}
+_ENERGY = {name for name in _COUNTS if name.startswith("energy")}
+
+
+class _Pool:
+    """The rounds of a case, with the energy that counts for its main figures."""
+
+    def __init__(self, measurement: Measurement) -> None:
+        self.rounds = measurement.rounds
+        self.requests = [request for r in self.rounds for request in r.requests]
+        chosen = [headline(r.energies, on_gpu=measurement.on_gpu) for r in self.rounds]
+        parts = [energy for energies in chosen for energy in energies]
+        self._chosen = chosen
+        self.tier = max((e.tier for e in parts), key=TIERS.index, default=Tier.NONE)
+        self.reason = self._why_unknown(measurement)
+
+    def _why_unknown(self, measurement: Measurement) -> str | None:
+        if not self.rounds:
+            return "no round was completed"
+        if any(not energies for energies in self._chosen):
+            return (
+                "no sensor of the GPU could be read"
+                if measurement.on_gpu
+                else "no meter covers this work"
+            )
+        reasons = (e.reason for energies in self._chosen for e in energies if e.value_j is None)
+        return next((reason or "a meter gave no value" for reason in reasons), None)
+
+    @property
+    def joules(self) -> list[float]:
+        """Return the energy of each round; only where `reason` is None."""
+        return [sum(e.value_j or 0.0 for e in energies) for energies in self._chosen]
+
+    def energy_over(self, name: str, count: Count) -> Metric:
+        """Return joules over a count, with both parts of the uncertainty."""
+        definition = METRICS[name]
+        if self.reason:
+            return definition.null(self.reason)
+        counts = _known([count(r) for r in self.rounds])
+        if counts is None:
+            return definition.null("this kind of case does not count that")
+        scatter = ratio_scatter(self.joules, counts)
+        random = _root_sum([e.u_random_j for part in self._chosen for e in part])
+        systematic = _sum([e.u_systematic_j for part in self._chosen for e in part])
+        total = sum(counts)
+        u_random = None if random is None else max(random / total, scatter or 0.0)
+        u_systematic = None if systematic is None else systematic / total
+        return definition.of(
+            ratio(self.joules, counts),
+            n=len(counts),
+            u=expanded(u_random, u_systematic),
+            tier=self.tier,
+        )
+
+    def rate(self, name: str, count: Count) -> Metric:
+        """Return a count per second."""
+        counts = _known([count(r) for r in self.rounds])
+        if counts is None:
+            return METRICS[name].null("this kind of case does not count that")
+        windows = [r.window_s for r in self.rounds]
+        return METRICS[name].of(
+            ratio(counts, windows), n=len(counts), u=expanded(ratio_scatter(counts, windows))
+        )
+
+    def duration_per_call(self) -> Metric:
+        """Return seconds per call."""
+        definition = METRICS["call_duration_s"]
+        calls = _known([r.work.calls for r in self.rounds])
+        if calls is None:
+            return definition.null("this kind of case does not count that")
+        windows = [r.window_s for r in self.rounds]
+        return definition.of(
+            ratio(windows, calls), n=len(calls), u=expanded(ratio_scatter(windows, calls))
+        )
+
+
+def _known(counts: Sequence[float | None]) -> list[float] | None:
+    """Return the counts if each is known and there is anything to divide by."""
+    known = [count for count in counts if count is not None]
+    return known if known and len(known) == len(counts) and sum(known) > 0 else None
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _root_sum(values: Sequence[float | None]) -> float | None:
+    squares = _sum([None if value is None else value * value for value in values])
+    return None if squares is None else sqrt(squares)
+
+
+def _prefill_only(pool: _Pool) -> Metric:
+    """Return energy per prompt token where nothing but the prefill was in the windows."""
+    if any(len(request["token_ids"]) != 1 for request in pool.requests):
+        reason = "decode was in the windows too; measure with workload.output_tokens: 1"
+        return METRICS["energy_per_input_token_j"].null(reason)
+    return pool.energy_over("energy_per_input_token_j", lambda r: r.work.input_tokens)
+
+
+def _latencies(pool: _Pool) -> dict[str, Metric]:
+    if not pool.requests:
+        reason = "this kind of case has no requests"
+        return {name: METRICS[name].null(reason) for name in _LATENCY_SAMPLES}
+    return {
+        name: _latency(name, [x for request in pool.requests for x in samples(request)])
+        for name, samples in _LATENCY_SAMPLES.items()
+    }
+
+
+def _latency(name: str, samples: list[float]) -> Metric:
+    if not samples:
+        return METRICS[name].null("needs streaming and, but for TTFT, more than one token")
+    shares = {key: percentile(samples, share) for key, share in _PERCENTILES.items()}
+    return METRICS[name].of(shares["p50"], n=len(samples), **shares)
+
+
+def _ttft(request: dict[str, Any]) -> list[float]:
+    times = request["token_times_s"]
+    return [times[0] - request["sent_s"]] if times else []
+
+
+def _tpot(request: dict[str, Any]) -> list[float]:
+    times = request["token_times_s"]
+    return [(times[-1] - times[0]) / (len(times) - 1)] if len(times) > 1 else []
+
+
+def _itl(request: dict[str, Any]) -> list[float]:
+    times = request["token_times_s"]
+    return [after - before for before, after in zip(times, times[1:], strict=False)]
+
+
+def _e2e(request: dict[str, Any]) -> list[float]:
+    return [request["done_s"] - request["sent_s"]]
+
+
+_LATENCY_SAMPLES: dict[str, Callable[[dict[str, Any]], list[float]]] = {
+    "ttft_s": _ttft,
+    "tpot_s": _tpot,
+    "itl_s": _itl,
+    "e2e_latency_s": _e2e,
+}
+
+
+def _products(pool: _Pool, found: dict[str, Metric]) -> dict[str, Metric]:
+    """Return the energy-delay products; their uncertainty is that of the energy alone."""
+    per_request = found["energy_per_request_j"]
+    request = METRICS["edp_request_js"].null(per_request.reason or "there are no requests")
+    if per_request.value is not None and pool.requests:
+        delay_s = fmean(x for r in pool.requests for x in _e2e(r))
+        request = METRICS["edp_request_js"].of(
+            per_request.value * delay_s,
+            n=per_request.n,
+            u=None if per_request.u is None else per_request.u * delay_s,
+            tier=pool.tier,
+        )
+    power = found["power_mean_w"]
+    run = METRICS["edp_run_js"].null(power.reason or "there are no rounds")
+    if power.value is not None:
+        window_s = sum(r.window_s for r in pool.rounds)
+        run = METRICS["edp_run_js"].of(
+            power.value * window_s**2,
+            n=power.n,
+            u=None if power.u is None else power.u * window_s**2,
+            tier=pool.tier,
+        )
+    return {"edp_request_js": request, "edp_run_js": run}
+
+
+def _memory(measurement: Measurement) -> dict[str, Metric]:
+    peaks = {
+        "peak_host_memory_bytes": measurement.peak_host_memory_bytes,
+        "peak_device_memory_bytes": measurement.peak_device_memory_bytes,
+    }
+    return {
+        name: METRICS[name].null("not known for this kind of case or device")
+        if value is None
+        else METRICS[name].of(value, n=len(measurement.rounds))
+        for name, value in peaks.items()
+    }
+
+
+def _occupancy(measurement: Measurement) -> Metric:
+    """Return how full the batches were: requests that were sent together over the largest."""
+    largest = measurement.applied.get("batch_size")
+    requests = [request for r in measurement.rounds for request in r.requests]
+    if not largest:
+        return METRICS["batch_occupancy"].null("this kind of case has no batches")
+    batches = len({request["sent_s"] for request in requests})
+    return METRICS["batch_occupancy"].of(
+        len(requests) / (batches * largest), n=batches
+    )

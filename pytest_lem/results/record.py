@@ -1,0 +1,187 @@
+"""The record of a case, as it is stored. A contract that other tools read.
+
+Readers ignore fields they do not know; a value that is unknown is null, never 0; NaN is refused.
+Times within a run are seconds of CLOCK_MONOTONIC.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pytest_lem.energy.reading import Domain, Tier
+from pytest_lem.errors import FailureKind
+from pytest_lem.measure.flags import Flag, Reason
+
+Validity = Literal["valid", "invalid", "unknown"]
+Statistic = Literal["ratio_of_sums", "median", "mean", "maximum", "product"]
+
+
+class Stored(BaseModel):
+    """Whatever is stored: unknown fields are ignored, infinities and NaN refused."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, use_enum_values=True)
+
+
+class CaseSettings(Stored):
+    """What defines a case; the first four are always there."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    backend: str | None
+    model: str | None
+    precision: str | None
+    batch_size: int | None
+
+
+class CaseRecord(Stored):
+    """The identity of a case."""
+
+    key: str = Field(description="Name of the case, stable over renamed tests.")
+    digest: str = Field(description="SHA-256 of the canonical settings.", pattern="^[0-9a-f]{64}$")
+    kind: Literal["call", "infer", "serve", "train", "finetune"]
+    settings: CaseSettings
+
+
+class EnergyRecord(Stored):
+    """Energy of one device over one window or phase."""
+
+    domain: Domain
+    device: str = Field(description="GPU UUID, `package-0`, `dram-0` or `process-tree`.")
+    value: float | None = Field(description="Joules; null when unknown.")
+    u_random: float | None = Field(description="Standard uncertainty of this window, J (k = 1).")
+    u_systematic: float | None = Field(
+        description="Standard uncertainty of the source, J (k = 1), common to all windows."
+    )
+    tier: Tier
+    reason: str | None = Field(None, description="Why `value` is null.")
+
+
+class WorkRecord(Stored):
+    """What was done in a window; null where a count has no meaning."""
+
+    calls: int | None = None
+    units: float | None = None
+    requests: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    steps: int | None = None
+    samples: int | None = None
+    flops: float | None = None
+
+
+class RequestRecord(Stored):
+    """The timeline of a request, in seconds since `t0` of its round."""
+
+    input_tokens: int
+    output_tokens: int
+    scheduled: float | None = None
+    sent: float
+    token_times: list[float] = Field(description="When each token was there; empty: not streamed.")
+    done: float
+
+
+class RoundRecord(Stored):
+    """One measured window."""
+
+    seq: int
+    side: str | None = Field(None, description="`A` or `B` in a paired comparison.")
+    pair: int | None = None
+    stage: int | None = None
+    load_id: str | None = Field(None, description="The loading of the model that served it.")
+    t0: float
+    t1: float
+    energies: list[EnergyRecord]
+    work: WorkRecord
+    requests: list[RequestRecord] = []
+    idle: dict[str, Any] | None = None
+    clocks: dict[str, Any] | None = None
+    temperatures: dict[str, Any] | None = None
+    throttling: dict[str, Any] | None = None
+    validity: Validity
+    reasons: list[Reason] = []
+
+
+class PhaseRecord(Stored):
+    """A stretch of time outside the rounds: load, warm-up, idle."""
+
+    name: str
+    t0: float
+    t1: float
+    energies: list[EnergyRecord]
+
+
+class Metric(Stored):
+    """A figure with all that is needed to judge it."""
+
+    value: float | None = Field(description="Headline value; for latencies the median.")
+    unit: str
+    u: float | None = Field(None, description="Expanded uncertainty (k = 2); null when unknown.")
+    tier: Tier | None = Field(None, description="Tier of the energy in it; null without energy.")
+    direction: Literal["lower", "higher"] | None = Field(description="Which way is better.")
+    statistic: Statistic
+    n: int = Field(description="Rounds or requests behind the figure.")
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    reason: str | None = Field(None, description="Why `value` is null.")
+
+
+class Warned(Stored):
+    """A warning raised while the case ran."""
+
+    category: str
+    message: str
+
+
+class Sample(Stored):
+    """Generated text, so that a person can see that it makes sense."""
+
+    prompt: str
+    text: str
+    is_truncated: bool
+
+
+class Comparability(Stored):
+    """What must agree before two results are compared (`refuse`), and what only warns."""
+
+    refuse: dict[str, Any]
+    warn: dict[str, Any]
+    hash: str
+
+
+class Record(Stored):
+    """All that is known about one case of one run."""
+
+    case: CaseRecord
+    nodeid: str
+    attempt: int = 1
+    cycle: int | None = None
+    worker: str | None = None
+    origin: Literal["measured", "imported", "simulated", "resumed"] = "measured"
+    status: Literal["ok", "failed"]
+    failure_kind: FailureKind | None = None
+    message: str | None = Field(None, description="One sentence about the failure.")
+    validity: Validity
+    reasons: list[Reason] = []
+    requested: dict[str, Any] = Field({}, description="Settings in force for the case.")
+    applied: dict[str, Any] = Field({}, description="What the engine says is in force.")
+    settings_origin: dict[str, str] = Field({}, description="Where each setting comes from.")
+    environment: str | None = Field(None, description="Key into the run's `environments`.")
+    source_sha256: str | None = Field(None, description="Of a `call` case's test function.")
+    comparability: Comparability | None = None
+    metrics: dict[str, Metric]
+    rounds: list[RoundRecord] = []
+    phases: list[PhaseRecord] = []
+    quality: dict[str, Any] = {}
+    sample: Sample | None = None
+    warnings: list[Warned] = []
+    artifacts: dict[str, str] = Field({}, description="Files of the case, with their SHA-256.")
+    flags: list[Flag] = []
+    extensions: dict[str, Any] = {}
+
+    def plain(self) -> dict[str, Any]:
+        """Return plain JSON: nothing else may cross process borders."""
+        return self.model_dump(mode="json")

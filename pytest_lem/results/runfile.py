@@ -1,0 +1,111 @@
+"""The run file: everything about one pytest session, in one JSON document."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.results.definitions import DEFINITIONS_VERSION
+from pytest_lem.results.record import Record, Stored
+
+#: A new major breaks readers, a new minor only adds fields.
+SCHEMA_VERSION = "1.0"
+
+
+class Run(Stored):
+    """The session itself."""
+
+    id: str
+    started: str = Field(description="Wall clock, ISO 8601 with the UTC offset.")
+    started_monotonic: float = Field(description="The same moment on CLOCK_MONOTONIC.")
+    finished: str | None = None
+    exit_status: int | None = None
+    arguments: list[str] = []
+    preset: str | None = None
+    meters: dict[str, str] = Field({}, description="Chosen meters with what they read.")
+    meter_constants: dict[str, float] = {}
+    versions: dict[str, str] = {}
+
+
+class Comparison(Stored):
+    """A judgement about one figure of one case against another measurement."""
+
+    case: str
+    metric: str
+    baseline: str
+    candidate: str
+    verdict: str
+    reasons: list[str] = []
+    ratio: float | None = None
+    interval: list[float] | None = None
+    p: float | None = None
+    alpha: float | None = None
+    m: int | None = None
+    theta: float | None = None
+    promise: float | None = None
+    mde: float | None = None
+    attribution: dict[str, float] | None = None
+
+
+class RunFile(Stored):
+    """The document. Readers ignore fields they do not know."""
+
+    schema_version: str = SCHEMA_VERSION
+    definitions_version: str = DEFINITIONS_VERSION
+    run: Run
+    environments: dict[str, dict[str, Any]] = {}
+    devices: dict[str, dict[str, Any]] = {}
+    records: list[Record] = []
+    comparisons: list[Comparison] = []
+    extensions: dict[str, Any] = {}
+
+
+def write_run(run_file: RunFile, path: Path) -> None:
+    """Write atomically: a reader sees the old file or the whole new one."""
+    text = json.dumps(run_file.model_dump(mode="json"), allow_nan=False, indent=1) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(scratch).chmod(0o644)
+        Path(scratch).replace(path)
+    except OSError as error:
+        raise LemError(
+            f"cannot write the results to {path} ({error.strerror}); they are kept in the journal",
+            kind=FailureKind.STORAGE,
+        ) from error
+
+
+def read_run(path: str | Path) -> RunFile:
+    """Read and validate a run file.
+
+    Raises LemError (`data`) for what is missing, damaged or of another major version.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        version = str(content["schema_version"])
+    except OSError as error:
+        raise _unreadable(path, error.strerror or "unreadable") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unreadable(path, "it is damaged or no run file") from error
+    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+        raise _unreadable(path, f"its format is {version}, and this release reads {SCHEMA_VERSION}")
+    try:
+        return RunFile.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise _unreadable(path, f"`{place}`: {first['msg']}") from error
+
+
+def _unreadable(path: str | Path, why: str) -> LemError:
+    return LemError(f"cannot read the run file {path}: {why}", kind=FailureKind.DATA)
