@@ -21,7 +21,9 @@ def find(group: str, name: str) -> EntryPoint:
     found = entries(group).get(name)
     if found is None:
         noun = group.rpartition(".")[2].removesuffix("s")
-        raise config_error(f"there is no {noun} `{name}`: {did_you_mean(name, list(entries(group)))}")
+        raise config_error(
+            f"there is no {noun} `{name}`: {did_you_mean(name, list(entries(group)))}"
+        )
     return found
 
 

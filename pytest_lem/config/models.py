@@ -92,7 +92,9 @@ class WorkloadSettings(_Model):
         if least is not None and self.ignore_eos:
             raise ValueError("min_output_tokens needs ignore_eos: false, which leaves it a meaning")
         if least is not None and least > self.output_tokens:
-            raise ValueError(f"min_output_tokens {least} is above output_tokens {self.output_tokens}")
+            raise ValueError(
+                f"min_output_tokens {least} is above output_tokens {self.output_tokens}"
+            )
         if self.top_p < 1 and self.temperature == 0:
             raise ValueError("top_p below 1 needs a temperature above 0, since 0 is greedy")
         return self
@@ -168,7 +170,7 @@ class Settings(_Model):
     )
     preset: Preset | None = Field(
         None,
-        description="Where the other values start from; null: `standard` with a sensor, else `quick`.",
+        description="Where other values start from; null: `standard` with a sensor, else `quick`.",
         examples=["smoke"],
     )
     backend: Name = Field(
@@ -203,5 +205,7 @@ class Settings(_Model):
     @classmethod
     def _known_format(cls, version: str | None) -> str | None:
         if version and version.partition(".")[0] != CONFIG_VERSION.partition(".")[0]:
-            raise ValueError(f"this release reads version {CONFIG_VERSION}, so the file needs porting")
+            raise ValueError(
+                f"this release reads version {CONFIG_VERSION}, so the file needs porting"
+            )
         return version

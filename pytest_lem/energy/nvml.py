@@ -6,9 +6,9 @@ stated uncertainty covers a tick at each. Devices are known by UUID.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from math import sqrt
-from types import ModuleType
 from typing import Any, ClassVar
 
 from pytest_lem.energy.meter import Availability, Scope
@@ -27,10 +27,8 @@ class NvmlMeter:
     name: ClassVar[str] = "nvml"
     method: ClassVar[str] = "nvml-counter-edges-1"
 
-    def __init__(self, *, nvml: ModuleType | Any = None, **_: object) -> None:
-        if nvml is None:
-            import pynvml as nvml
-        self._nvml = nvml
+    def __init__(self, *, nvml: Any = None, **_: object) -> None:
+        self._nvml = nvml or importlib.import_module("pynvml")
         self._handles: dict[str, Any] = {}
 
     def availability(self) -> Availability:
@@ -57,9 +55,7 @@ class NvmlMeter:
         nvml = self._nvml
         try:
             nvml.nvmlInit()
-            self._handles = {
-                uuid: nvml.nvmlDeviceGetHandleByUUID(uuid) for uuid in scope.gpu_uuids
-            }
+            self._handles = {uuid: nvml.nvmlDeviceGetHandleByUUID(uuid) for uuid in scope.gpu_uuids}
         except nvml.NVMLError as error:
             raise LemError(
                 f"NVML does not know the GPUs {', '.join(scope.gpu_uuids)} ({error}); MIG slices "
@@ -71,9 +67,7 @@ class NvmlMeter:
         """Return the counters in millijoules."""
         return {uuid: self._read_mj(handle) for uuid, handle in self._handles.items()}
 
-    def end(
-        self, edge: dict[str, int | None], start_s: float, end_s: float
-    ) -> Sequence[Energy]:
+    def end(self, edge: dict[str, int | None], start_s: float, end_s: float) -> Sequence[Energy]:
         """Return the energy of each board."""
         window_s = end_s - start_s
         return [

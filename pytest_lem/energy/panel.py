@@ -31,7 +31,7 @@ class Panel:
     @property
     def sentence(self) -> str:
         """Describe the chosen meters and, where only an estimate is left, why."""
-        chosen = "; ".join(f"{m.name} ({self.found[m.name].sentence})" for m in self.meters)
+        chosen = "; ".join(self.found[m.name].sentence for m in self.meters)
         if self.tier is not Tier.ESTIMATED:
             return chosen
         missing = [f"{n}: {a.sentence}" for n, a in self.found.items() if not a.is_available]

@@ -28,9 +28,7 @@ class Budget:
                 self.max_joules_per_unit,
             ),
         )
-        found = (
-            _breach(record, name, limit) for name, limit in limits if limit is not None
-        )
+        found = (_breach(record, name, limit) for name, limit in limits if limit is not None)
         return [sentence for sentence in found if sentence]
 
 

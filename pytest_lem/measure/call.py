@@ -20,6 +20,8 @@ from pytest_lem.measure.warmup import WarmUp
 
 #: Calls shorter than this are timed in groups during the warm-up, as timers are calibrated.
 _RESOLVED_S = 0.02
+#: Even a call that takes no measurable time is not grouped beyond this.
+_LARGEST_GROUP = 10**9
 
 Stamps = tuple[float, float]
 Protocol = Generator[int, Stamps, Measurement]
@@ -86,7 +88,7 @@ def _warm_up(plan: CallPlan, measurement: Measurement) -> Generator[int, Stamps,
     while not warm_up.is_over:
         start_s, end_s = yield group
         duration_s = end_s - start_s
-        if duration_s < _RESOLVED_S and group < 1_000_000_000:
+        if duration_s < _RESOLVED_S and group < _LARGEST_GROUP:
             group *= 10
             continue
         # Groups grow to 20 ms only, so their sum still stands for the time spent.
@@ -96,7 +98,9 @@ def _warm_up(plan: CallPlan, measurement: Measurement) -> Generator[int, Stamps,
     return warm_up.repetitions_for(plan.min_window_s) * group
 
 
-def run_sync(protocol: Protocol, call: Callable[[], Any], *, synchronise: Callable[[], None]) -> tuple[Measurement, Any]:
+def run_sync(
+    protocol: Protocol, call: Callable[[], Any], *, synchronise: Callable[[], None]
+) -> tuple[Measurement, Any]:
     """Drive the protocol with a function; return the measurement and the last result."""
     result = None
     calls = next(protocol)
@@ -112,7 +116,9 @@ def run_sync(protocol: Protocol, call: Callable[[], Any], *, synchronise: Callab
         return stop.value, result
 
 
-async def run_async(protocol: Protocol, call: Callable[[], Awaitable[Any]], *, synchronise: Callable[[], None]) -> tuple[Measurement, Any]:
+async def run_async(
+    protocol: Protocol, call: Callable[[], Awaitable[Any]], *, synchronise: Callable[[], None]
+) -> tuple[Measurement, Any]:
     """Drive the protocol with a coroutine function, in the running loop."""
     result = None
     calls = next(protocol)

@@ -42,7 +42,7 @@ _FLAG_TEXTS = {
     "give its workload another name",
     Flag.ESTIMATED: "energy is an estimate from CPU time, not a measurement",
     Flag.NO_ENERGY: "energy is unknown here; time and tokens are measured",
-    Flag.SHORTENED: "a preset below `standard` shortens the method; good for a look, not for a gate",
+    Flag.SHORTENED: "a preset below `standard` shortens the method; good for a look, not for gates",
     Flag.SHORT_WINDOW: "a window was shorter than 1 s, too short for the sensors; raise min_window",
     Flag.SINGLE_ROUND: "one round says nothing about scatter; raise the number of rounds",
     Flag.UNSTEADY: "the warm-up ended before the times were steady; raise measure.warmup_max_s",

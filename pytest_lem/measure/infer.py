@@ -79,9 +79,7 @@ class InferRun:
         finally:
             self._panel.close()
             found.warnings, loaded.host.warnings = loaded.host.warnings, []
-        found.flags |= flags_of(
-            found.rounds, has_estimate_only=self._panel.tier is Tier.ESTIMATED
-        )
+        found.flags |= flags_of(found.rounds, has_estimate_only=self._panel.tier is Tier.ESTIMATED)
         return found
 
     def _load(self) -> Loaded:

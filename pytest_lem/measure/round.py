@@ -90,9 +90,7 @@ def metered_phase(
     result = work()
     end_s = time.monotonic()
     energies = panel.end(edges, start_s, end_s)
-    measurement.phases.append(
-        Phase(name=name, start_s=start_s, end_s=end_s, energies=energies)
-    )
+    measurement.phases.append(Phase(name=name, start_s=start_s, end_s=end_s, energies=energies))
     return result
 
 

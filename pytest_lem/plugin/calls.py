@@ -167,6 +167,4 @@ def _recorded_warnings(measurement: Measurement) -> Iterator[None]:
             measurement.warnings.append(
                 {"category": warned.category.__name__, "message": str(warned.message)}
             )
-            warnings.warn_explicit(
-                warned.message, warned.category, warned.filename, warned.lineno
-            )
+            warnings.warn_explicit(warned.message, warned.category, warned.filename, warned.lineno)

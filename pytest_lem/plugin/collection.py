@@ -118,13 +118,14 @@ def _refuse_unused_axes(config: pytest.Config, items: list[pytest.Item]) -> None
 
 
 def _require_backends(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A missing backend is an error when the user named it, and a skip when a list did."""
+    """Refuse a missing backend that the user named; skip one that only a list names."""
     named = axis_values(config, "backend")
     wanted = {param(item, "backend") for item in items}
     missing = {name: sentence for name in wanted if name and (sentence := missing_backend(name))}
-    for name in named.value if named and items else ():
-        if sentence := missing.get(name) or missing_backend(name):
-            raise pytest.UsageError(f"{named.origin}: {sentence}")
+    if named and items:
+        for name in named.value:
+            if sentence := missing.get(name) or missing_backend(name):
+                raise pytest.UsageError(f"{named.origin}: {sentence}")
     for item in items:
         if sentence := missing.get(param(item, "backend")):
             item.add_marker(pytest.mark.skip(reason=sentence))

@@ -25,11 +25,11 @@ _LONG_S = 60.0
 
 def collector_of(config: pytest.Config) -> Collector:
     """Return the collector of the session, made when it is first needed."""
-    found = config.pluginmanager.get_plugin(_COLLECTOR)
+    found: Collector | None = config.pluginmanager.get_plugin(_COLLECTOR)
     if found is None:
         found = Collector(config)
         config.pluginmanager.register(found, _COLLECTOR)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 class Collector:
@@ -97,7 +97,9 @@ class Collector:
             ok = sum(record.status == "ok" for record in records)
             reporter.write_line(f"energy: {ok} of {len(records)} cases measured")
         if records and verbosity >= 0:
-            reporter.write_line(f"run file: {self._shown(run_directory(self._config) / 'run.json')}")
+            reporter.write_line(
+                f"run file: {self._shown(run_directory(self._config) / 'run.json')}"
+            )
         for problem in self._problems:
             reporter.write_line(f"lem: {problem}", red=True)
 
@@ -138,7 +140,14 @@ class Collector:
         if left and elapsed_s + left_s > _LONG_S:
             line += f"  [{len(self._done)} of {self._tests}, about {duration(left_s)} left]"
         reporter.ensure_newline()
-        reporter.write_line(f"  {line}")
+        if self._config.pluginmanager.hasplugin("dsession"):
+            # Under xdist the dots of all files stand in one line, which has to be ended.
+            if self._config.get_terminal_writer().width_of_current_line:
+                reporter.write_line("")
+            reporter.write_line(f"  {line}")
+        else:
+            # No newline after it: pytest begins the next test's line with one.
+            reporter.write(f"  {line}")
 
     def _shown(self, path: Path) -> Path:
         base = self._config.invocation_params.dir

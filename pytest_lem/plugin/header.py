@@ -22,7 +22,7 @@ def header_line(session: LemSession) -> str:
     plan = f"{measure.rounds} windows of at least {measure.min_window_s:g} s"
     if session.planned_s:
         plan += f", {duration(session.planned_s)} or more for {session.tests} tests"
-    return f"lem: {chosen}, {plan}; energy: {session.panel.tier} tier, {session.panel.sentence}"
+    return f"lem: {chosen}, {plan}; energy {session.panel.tier}: {session.panel.sentence}"
 
 
 def effective_lines(resolved: Resolved) -> list[str]:

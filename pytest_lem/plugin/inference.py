@@ -19,7 +19,7 @@ from pytest_lem.measure.infer import InferPlan, InferRun
 from pytest_lem.plugin.collection import MARK, missing_backend, param
 from pytest_lem.plugin.measuring import failure_kind
 from pytest_lem.plugin.options import AXES
-from pytest_lem.plugin.session import LemSession, session_of
+from pytest_lem.plugin.session import session_of
 from pytest_lem.plugin.settings import options_of
 from pytest_lem.registry import BACKENDS, find, load
 from pytest_lem.results.build import build_record
@@ -255,9 +255,7 @@ class Inference:
         if not session.is_off:
             context = session.context(self._item, session.base, {})
             failure = (failure_kind(error), _first_line(error))
-            session.keep(
-                self._item, build_record(case, Measurement(), context, failure=failure)
-            )
+            session.keep(self._item, build_record(case, Measurement(), context, failure=failure))
 
     def _log_start(self, pool: HostPool, plan: InferPlan) -> Log | None:
         """Remember where the log of the resident host ends now."""

@@ -85,7 +85,7 @@ class Measuring:
     ) -> None:
         from pytest_lem.plugin.collection import MARK
 
-        mark = item.stash[MARK] if MARK in item.stash else None
+        mark = item.stash.get(MARK, None)
         if mark is None or self._session.is_off:
             return
         budget = Budget(max_joules=mark.max_joules, max_joules_per_unit=mark.max_joules_per_unit)

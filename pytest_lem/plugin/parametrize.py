@@ -89,7 +89,8 @@ def _replace(rows: list[Any], column: int, width: int, values: list[Any]) -> lis
             same = (
                 old
                 for old in rows
-                if _cells(old, width)[column] == value and _without(_cells(old, width), column) == rest
+                if _cells(old, width)[column] == value
+                and _without(_cells(old, width), column) == rest
             )
             found.append(next(same, None) or _row(rest, column, value, width))
     return found

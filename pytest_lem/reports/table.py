@@ -5,42 +5,64 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from pytest_lem.energy.reading import Tier
 from pytest_lem.measure.flags import Flag, Reason
 from pytest_lem.reports.figures import ESTIMATE_MARK, UNKNOWN, energy, plain, rate
-from pytest_lem.results.record import Record
+from pytest_lem.results.record import Metric, Record
 
 Column = tuple[str, Callable[[Record], str]]
 
-_INFER_COLUMNS: tuple[Column, ...] = (
-    ("J/token", lambda r: energy(_first_of(r), "J")),
+
+def _options(record: Record) -> str:
+    options = (record.case.settings.model_extra or {}).get("options") or {}
+    return " ".join(f"{name}={value}" for name, value in options.items())
+
+
+def _setting(name: str) -> Callable[[Record], str]:
+    return lambda r: str(getattr(r.case.settings, name))
+
+
+_INFER_NAMES: tuple[Column, ...] = (
+    ("backend", _setting("backend")),
+    ("model", lambda r: str(r.case.settings.model).rstrip("/").rpartition("/")[2]),
+    ("precision", _setting("precision")),
+    ("batch", _setting("batch_size")),
+    ("workload", lambda r: str((r.case.settings.model_extra or {})["workload"]["name"])),
+    ("options", _options),
+)
+_INFER_FIGURES: tuple[Column, ...] = (
+    ("J/token", lambda r: energy(_per_token(r), "J")),
     ("token/s", lambda r: rate(r.metrics["output_throughput_tok_s"])),
     ("TTFT", lambda r: plain(r.metrics["ttft_s"], "s")),
     ("TPOT", lambda r: plain(r.metrics["tpot_s"], "s")),
     ("E2E", lambda r: plain(r.metrics["e2e_latency_s"], "s")),
-    ("power", lambda r: energy_mark(r) + plain(r.metrics["power_mean_w"], "W")),
+    ("power", lambda r: _power_mark(r) + plain(r.metrics["power_mean_w"], "W")),
     ("memory", lambda r: plain(_memory(r), "B")),
 )
-_CALL_COLUMNS: tuple[Column, ...] = (
+_CALL_NAMES: tuple[Column, ...] = (("case", lambda r: r.case.key),)
+_CALL_FIGURES: tuple[Column, ...] = (
     ("J/call", lambda r: energy(r.metrics["energy_per_call_j"], "J")),
     ("J/unit", lambda r: energy(r.metrics["energy_per_unit_j"], "J")),
     ("unit", lambda r: str((r.case.settings.model_extra or {}).get("unit") or UNKNOWN)),
     ("s/call", lambda r: plain(r.metrics["call_duration_s"], "s")),
-    ("power", lambda r: energy_mark(r) + plain(r.metrics["power_mean_w"], "W")),
+    ("power", lambda r: _power_mark(r) + plain(r.metrics["power_mean_w"], "W")),
 )
-#: Columns that a narrow terminal gives up, the first first.
+#: Figures that a narrow terminal gives up, the first first.
 _DISPENSABLE = ("memory", "power", "E2E", "unit", "TPOT", "s/call", "TTFT")
-_ROUND_COLUMNS = ("round", "window", "energy", "domain", "tokens")
+#: Width that a name needs at most before it is folded.
+_NAME_WIDTH = 40
 
 
 def render(records: Sequence[Record], *, width: int, is_colored: bool, verbosity: int) -> str:
     """Return the tables as text: one for models, one for callables, failures and notes below.
 
-    Every id is escaped. With verbosity 1 and more, the rounds and their domains follow.
+    Ids are shown to the letter, whatever markup they resemble. With verbosity 1 and more, the
+    generated text, the rounds and their domains follow.
     """
     buffer = io.StringIO()
     console = Console(
@@ -51,73 +73,84 @@ def render(records: Sequence[Record], *, width: int, is_colored: bool, verbosity
         highlight=False,
         legacy_windows=False,
     )
-    ok = [r for r in records if r.rounds]
-    for kind, columns in (("infer", _INFER_COLUMNS), ("call", _CALL_COLUMNS)):
-        rows = [r for r in ok if r.case.kind == kind]
-        if rows:
-            console.print(_table(rows, _fitting(rows, columns, width)))
-    if verbosity > 0:
-        for record in ok:
-            console.print(_rounds(record))
-    for line in (*_failures(records), *_notes(ok)):
-        console.print(line)
+    for part in _parts(records, width, verbosity):
+        console.print(part)
     return buffer.getvalue()
 
 
-def energy_mark(record: Record) -> str:
-    """Return the mark of an estimate where the energy of a record is one."""
-    power = record.metrics["power_mean_w"]
-    return ESTIMATE_MARK if power.tier == Tier.ESTIMATED and power.value is not None else ""
+def _parts(records: Sequence[Record], width: int, verbosity: int) -> list[RenderableType]:
+    measured = [r for r in records if r.rounds]
+    parts: list[RenderableType] = []
+    for kind, names, figures in (
+        ("infer", _INFER_NAMES, _INFER_FIGURES),
+        ("call", _CALL_NAMES, _CALL_FIGURES),
+    ):
+        rows = [r for r in measured if r.case.kind == kind]
+        if rows:
+            parts += _table(rows, names, figures, width)
+    if verbosity > 0:
+        parts += [part for r in measured for part in _details(r)]
+    return parts + _failures(records) + _notes(measured)
 
 
-def _first_of(record: Record):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    """Return the energy per output token or, for a prefill, per prompt token."""
-    prefill = record.metrics["energy_per_input_token_j"]
-    return prefill if prefill.value is not None else record.metrics["energy_per_output_token_j"]
-
-
-def _memory(record: Record):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    device = record.metrics["peak_device_memory_bytes"]
-    return device if device.value is not None else record.metrics["peak_host_memory_bytes"]
-
-
-def _table(rows: Sequence[Record], columns: Sequence[Column]) -> Table:
+def _table(
+    rows: Sequence[Record], names: Sequence[Column], figures: Sequence[Column], width: int
+) -> list[RenderableType]:
+    """Return a caption with what all rows share, and a table of what tells them apart."""
+    common = [c for c in names if len(rows) > 1 and len({c[1](r) for r in rows}) == 1]
+    varying = [c for c in names if c not in common and c[0] != "options"] or list(names[:1])
+    varying += [c for c in names if c not in common and c[0] == "options" and any(map(c[1], rows))]
+    shared = ", ".join(f"{name} {cell(rows[0])}" for name, cell in common if cell(rows[0]))
+    known = [c for c in figures if any(_is_known(c[1](r)) for r in rows)]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("case", overflow="fold", ratio=None)
-    for name, _ in columns:
+    for name, _ in varying:
+        table.add_column(name, overflow="fold")
+    shown = _fitting(rows, varying, known, width)
+    for name, _ in shown:
         table.add_column(name, justify="right", no_wrap=True)
     for record in rows:
-        cells = [Text(_mark(record) + record.case.key, style=_style(record))]
-        table.add_row(*cells, *(Text(cell(record)) for _, cell in columns))
-    return table
+        cells = [Text(cell(record)) for _, cell in (*varying, *shown)]
+        cells[0] = Text(_mark(record)) + cells[0]
+        table.add_row(*cells, style=_style(record))
+    return [Text(shared, style="bold"), table] if shared else [table]
 
 
-def _fitting(rows: Sequence[Record], columns: Sequence[Column], width: int) -> list[Column]:
-    """Leave out the dispensable columns until the rest fits, the case itself on 40 characters."""
-    left = list(columns)
-    case_width = min(40, max(len(r.case.key) for r in rows))
+def _fitting(
+    rows: Sequence[Record], names: Sequence[Column], figures: Sequence[Column], width: int
+) -> list[Column]:
+    """Leave out dispensable figures until the rest fits beside the names."""
+    left = list(figures)
+    named = sum(min(_NAME_WIDTH, _width(c, rows)) for c in names)
     for name in _DISPENSABLE:
-        taken = sum(max(len(n), *(len(cell(r)) for r in rows)) + 2 for n, cell in left)
-        if case_width + taken <= width:
+        if named + sum(_width(c, rows) for c in left) <= width:
             break
         left = [column for column in left if column[0] != name]
     return left
 
 
-def _rounds(record: Record) -> Table:
-    table = Table(box=None, pad_edge=False, title=Text(record.case.key), title_justify="left")
-    for name in _ROUND_COLUMNS:
+def _width(column: Column, rows: Sequence[Record]) -> int:
+    gap = 2
+    return max(len(column[0]), *(len(column[1](r)) for r in rows)) + gap
+
+
+def _details(record: Record) -> list[RenderableType]:
+    """Return the generated text and the rounds of one case."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("round", "window", "energy", "domain", "tokens"):
         table.add_column(name, justify="right")
     for r in record.rounds:
+        tokens = UNKNOWN if r.work.output_tokens is None else str(r.work.output_tokens)
         for e in r.energies:
             value = UNKNOWN if e.value is None else f"{e.value:.3f} J"
-            tokens = UNKNOWN if r.work.output_tokens is None else str(r.work.output_tokens)
-            window = f"{r.t1 - r.t0:.3f} s"
-            table.add_row(str(r.seq), window, value, Text(f"{e.domain} {e.device}"), tokens)
-    return table
+            where = Text(f"{e.domain} {e.device}")
+            table.add_row(str(r.seq), f"{r.t1 - r.t0:.3f} s", value, where, tokens)
+    parts: list[RenderableType] = [Text(record.case.key, style="bold")]
+    if record.sample:
+        parts.append(Padding(Text(f"{record.sample.prompt!r} -> {record.sample.text!r}"), (0, 2)))
+    return [*parts, Padding(table, (0, 2))]
 
 
-def _failures(records: Sequence[Record]) -> list[Text]:
+def _failures(records: Sequence[Record]) -> list[RenderableType]:
     return [
         Text(f"{r.case.key}: {r.failure_kind}: {r.message}", style="red")
         for r in records
@@ -125,7 +158,7 @@ def _failures(records: Sequence[Record]) -> list[Text]:
     ]
 
 
-def _notes(records: Sequence[Record]) -> list[Text]:
+def _notes(records: Sequence[Record]) -> list[RenderableType]:
     """Explain every mark, flag and reason that occurs, once."""
     flags = sorted({Flag(flag) for r in records for flag in r.flags})
     reasons = sorted({Reason(reason) for r in records for reason in r.reasons})
@@ -133,7 +166,7 @@ def _notes(records: Sequence[Record]) -> list[Text]:
     for flag in flags:
         sign = ESTIMATE_MARK if flag is Flag.ESTIMATED else "*"
         notes.append(f"{sign} {flag}: {flag.text}{_where(flag, records)}")
-    if any(r.metrics["energy_per_input_token_j"].value is not None for r in records):
+    if any(_is_prefill(r) for r in records):
         notes.append("* J/token of a prefill-only workload is per prompt token")
     return [Text(note, style="dim") for note in notes]
 
@@ -142,6 +175,31 @@ def _where(flag: Flag, records: Sequence[Record]) -> str:
     """Say how many cases a flag concerns when it is not all of them."""
     count = sum(flag in r.flags for r in records)
     return "" if count == len(records) else f" ({count} of {len(records)} cases)"
+
+
+def _per_token(record: Record) -> Metric:
+    """Return the energy per output token or, for a prefill, per prompt token."""
+    name = "energy_per_input_token_j" if _is_prefill(record) else "energy_per_output_token_j"
+    return record.metrics[name]
+
+
+def _is_prefill(record: Record) -> bool:
+    return record.metrics["energy_per_input_token_j"].value is not None
+
+
+def _memory(record: Record) -> Metric:
+    device = record.metrics["peak_device_memory_bytes"]
+    return device if device.value is not None else record.metrics["peak_host_memory_bytes"]
+
+
+def _power_mark(record: Record) -> str:
+    """Return the mark of an estimate where the energy of a record is one."""
+    power = record.metrics["power_mean_w"]
+    return ESTIMATE_MARK if power.tier == Tier.ESTIMATED and power.value is not None else ""
+
+
+def _is_known(cell: str) -> bool:
+    return cell != UNKNOWN
 
 
 def _mark(record: Record) -> str:

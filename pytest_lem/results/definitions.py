@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pytest_lem.results.record import Metric, Statistic
 
@@ -23,7 +23,7 @@ class Definition:
         """Return the metric without a value, with the reason."""
         return self.of(None, n=0, reason=reason)
 
-    def of(self, value: float | None, *, n: int, **fields: object) -> Metric:
+    def of(self, value: float | None, *, n: int, **fields: Any) -> Metric:
         """Return the metric with a value."""
         return Metric(
             value=value,
@@ -31,7 +31,7 @@ class Definition:
             direction=self.direction,
             statistic=self.statistic,
             n=n,
-            **fields,  # type: ignore[arg-type]
+            **fields,
         )
 
 

@@ -73,9 +73,7 @@ def gpus() -> dict[str, dict[str, Any]]:
     except pynvml.NVMLError:
         return {}
     try:
-        handles = [
-            pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())
-        ]
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
         return {pynvml.nvmlDeviceGetUUID(handle): _gpu(pynvml, handle) for handle in handles}
     except pynvml.NVMLError:
         return {}
@@ -110,7 +108,7 @@ def _gpu(nvml: Any, handle: Any) -> dict[str, Any]:
 
 def _git(root: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - fixed words
             ["git", *arguments],  # noqa: S607 - the git of the user's own path
             cwd=root,
             capture_output=True,

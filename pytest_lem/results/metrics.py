@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import sqrt
 from statistics import fmean
 from typing import Any
@@ -204,7 +205,7 @@ def _tpot(request: dict[str, Any]) -> list[float]:
 
 def _itl(request: dict[str, Any]) -> list[float]:
     times = request["token_times_s"]
-    return [after - before for before, after in zip(times, times[1:], strict=False)]
+    return [after - before for before, after in pairwise(times)]
 
 
 def _e2e(request: dict[str, Any]) -> list[float]:
@@ -264,6 +265,4 @@ def _occupancy(measurement: Measurement) -> Metric:
     if not largest:
         return METRICS["batch_occupancy"].null("this kind of case has no batches")
     batches = len({request["sent_s"] for request in requests})
-    return METRICS["batch_occupancy"].of(
-        len(requests) / (batches * largest), n=batches
-    )
+    return METRICS["batch_occupancy"].of(len(requests) / (batches * largest), n=batches)

@@ -49,7 +49,7 @@ def _die_with_parent() -> None:
 class Server:
     """Answers one request after the other with one backend."""
 
-    def __init__(self, send: Callable[..., None]) -> None:
+    def __init__(self, send: Callable[..., object]) -> None:
         self._send = send
         self._backend: Backend | None = None
         self._prepared: Prepared | None = None
@@ -130,7 +130,7 @@ def main(read_fd: int, write_fd: int) -> None:
     from pytest_lem.backends.host.failures import described, recorded_warnings
     from pytest_lem.backends.host.messages import decode, encode
 
-    with open(read_fd, "rb") as inbox, open(write_fd, "wb", buffering=0) as outbox:  # noqa: PTH123
+    with open(read_fd, "rb") as inbox, open(write_fd, "wb", buffering=0) as outbox:
         server = Server(lambda kind, **fields: outbox.write(encode(kind, **fields)))
         outbox.write(encode("hello", pid=os.getpid()))
         for line in inbox:

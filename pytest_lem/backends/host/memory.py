@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
+from typing import Any
 
 _SELF = Path("/proc/self")
 
@@ -36,7 +37,9 @@ def _peak_resident() -> int | None:
     return int(line.split()[1]) * 1024 if line else None
 
 
-def _cuda():  # type: ignore[no-untyped-def]  # noqa: ANN202 - a module of torch
+def _cuda() -> Any:
     """Return `torch.cuda` when this process really uses it; torch is never imported for this."""
     torch = sys.modules.get("torch")
-    return torch.cuda if torch and torch.cuda.is_available() and torch.cuda.is_initialized() else None
+    return (
+        torch.cuda if torch and torch.cuda.is_available() and torch.cuda.is_initialized() else None
+    )
