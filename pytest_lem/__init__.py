@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from pytest_lem.case import Case
     from pytest_lem.errors import FailureKind, LemError
     from pytest_lem.plugin.energy import Energy, Window
-    from pytest_lem.plugin.inference import Inference, InferenceResult
+    from pytest_lem.plugin.inference import Inference
+    from pytest_lem.plugin.result import InferenceResult
     from pytest_lem.results.record import Record
     from pytest_lem.results.runfile import RunFile, read_run
     from pytest_lem.workloads.workload import Workload
@@ -22,7 +23,7 @@ _HOME = {
     "Energy": "pytest_lem.plugin.energy",
     "FailureKind": "pytest_lem.errors",
     "Inference": "pytest_lem.plugin.inference",
-    "InferenceResult": "pytest_lem.plugin.inference",
+    "InferenceResult": "pytest_lem.plugin.result",
     "LemError": "pytest_lem.errors",
     "Record": "pytest_lem.results.record",
     "RunFile": "pytest_lem.results.runfile",

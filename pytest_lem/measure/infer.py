@@ -58,7 +58,7 @@ class InferRun:
         """Load if need be, warm up, measure the rounds; raises LemError as `Host.ask` does."""
         loaded = self._pool.resident(self._plan.spec) or self._load()
         plan, found = self._plan, self.measurement
-        found.load_id = loaded.load_id
+        self.load_id = found.load_id = loaded.load_id
         found.applied = dict(loaded.applied)
         found.environment = dict(loaded.environment)
         self._panel.open(
@@ -109,6 +109,8 @@ class InferRun:
         return warm_up.repetitions_for(plan.min_window_s)
 
     def _round(self, loaded: Loaded, seq: int, repetitions: int) -> Round:
+        self._ask(loaded, "arm", "armed")
+        loaded.host.settle(timeout_s=self._plan.timeout_s)
         edges = self._panel.begin()
         start_s, end_s = self._run(loaded, repetitions)
         energies = self._panel.end(edges, start_s, end_s)

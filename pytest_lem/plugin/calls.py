@@ -18,8 +18,9 @@ from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.reading import Tier
 from pytest_lem.measure.call import CallPlan, Protocol, protocol, work_of
 from pytest_lem.measure.round import Measurement, Round, flags_of, silent_meters
-from pytest_lem.plugin.collection import MARK, call_key
-from pytest_lem.plugin.measuring import failure_kind, source_sha256
+from pytest_lem.plugin.failure import failure_of
+from pytest_lem.plugin.items import call_key, source_sha256
+from pytest_lem.plugin.markers import MARK
 from pytest_lem.plugin.session import LemSession
 from pytest_lem.results.build import build_record
 from pytest_lem.results.record import Record
@@ -80,12 +81,11 @@ class Meterage:
         for name, path in (("rounds", "measure.rounds"), ("min_window", "measure.min_window_s")):
             if getattr(self.mark, name) is not None:
                 origins[path] = "marker"
-        failure = (failure_kind(error), str(error).partition("\n")[0]) if error else None
         record = build_record(
             case,
             measurement,
             replace(context, origins=origins, source_sha256=source_sha256(self.item)),
-            failure=failure,
+            failure=failure_of(error) if error else None,
         )
         self.session.keep(self.item, record)
         return record

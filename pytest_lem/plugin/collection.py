@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 
 from pytest_lem.errors import LemError
-from pytest_lem.plugin.markers import EnergyMark, energy_mark
+from pytest_lem.plugin.items import call_key, is_body_the_work, param, uses
+from pytest_lem.plugin.markers import MARK, energy_mark
 from pytest_lem.plugin.measuring import Measuring
 from pytest_lem.plugin.options import AXES
 from pytest_lem.plugin.parametrize import default_of
 from pytest_lem.plugin.session import SESSION, LemSession
 from pytest_lem.plugin.settings import axis_values, mode
 from pytest_lem.registry import BACKENDS, load
-
-MARK = pytest.StashKey[EnergyMark]()
 
 #: The axes that decide which host a test needs.
 _LOAD_AXES = ("backend", "model", "precision")
@@ -33,7 +32,7 @@ def prepare(config: pytest.Config, items: list[pytest.Item], asking: list[pytest
     for item in asking:
         item.stash[MARK] = energy_mark(item)
     _refuse_duplicate_names(asking)
-    inferring = [item for item in asking if "inference" in getattr(item, "fixturenames", ())]
+    inferring = [item for item in asking if uses(item, "inference")]
     try:
         _refuse_unused_axes(config, inferring)
         _require_backends(config, inferring)
@@ -46,25 +45,6 @@ def prepare(config: pytest.Config, items: list[pytest.Item], asking: list[pytest
     session.planned_s = sum(planned_seconds(session, item) for item in asking)
     config.stash[SESSION] = session
     config.pluginmanager.register(Measuring(session), "lem-measuring")
-
-
-def call_key(item: pytest.Item) -> str:
-    """Return the key of a `call` case: the marker's name, else module and test with its id."""
-    mark = item.stash[MARK]
-    if mark.name:
-        callspec = getattr(item, "callspec", None)
-        return f"{mark.name}[{callspec.id}]" if callspec else mark.name
-    module = getattr(item, "module", None)
-    owner = getattr(item, "cls", None)
-    path = [module.__name__ if module else item.path.stem]
-    path += [owner.__name__] if owner else []
-    return "::".join([*path, item.name])
-
-
-def param(item: pytest.Item, name: str) -> Any:
-    """Return a parameter of a test, or None."""
-    callspec = getattr(item, "callspec", None)
-    return callspec.params.get(name) if callspec else None
 
 
 def _deselect_others(
@@ -92,7 +72,7 @@ def _refuse_duplicate_names(items: list[pytest.Item]) -> None:
     """Refuse two `call` cases of one key, which would be one line of history."""
     owners: dict[str, str] = {}
     for item in items:
-        if "inference" in getattr(item, "fixturenames", ()):
+        if uses(item, "inference"):
             continue
         key = call_key(item)
         other = owners.setdefault(key, item.nodeid)
@@ -166,7 +146,7 @@ def planned_seconds(session: LemSession, item: pytest.Item) -> float:
     """Return the seconds that the windows of a test take at least."""
     mark = item.stash[MARK]
     measure = session.base.settings.measure
-    is_body = not {"energy", "inference"} & set(getattr(item, "fixturenames", ()))
+    is_body = is_body_the_work(item)
     rounds = mark.rounds or (1 if is_body else measure.rounds)
     window_s = mark.min_window if mark.min_window is not None else measure.min_window_s
     return 0.0 if is_body and mark.min_window is None else rounds * window_s

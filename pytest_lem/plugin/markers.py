@@ -37,6 +37,9 @@ class EnergyMark:
     min_window: float | None = None
 
 
+#: The marker of a collected test that asks for energy.
+MARK = pytest.StashKey[EnergyMark]()
+
 _KNOWN = [field.name for field in fields(EnergyMark)]
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Generator
-from typing import Any
 
 import pytest
 
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.gate.budget import Budget
+from pytest_lem.plugin.failure import failure_of
+from pytest_lem.plugin.items import is_body_the_work
+from pytest_lem.plugin.logs import LOGS
+from pytest_lem.plugin.markers import MARK
 from pytest_lem.plugin.session import LemSession, forget_records, records_of
 from pytest_lem.results.record import Record
 
@@ -45,9 +47,7 @@ class Measuring:
         """Measure the body of a test that has the marker and none of our fixtures."""
         from pytest_lem.plugin.body import measured_body
 
-        if item.get_closest_marker("energy") is None or self._session.is_off:
-            return (yield)
-        if {"energy", "inference"} & set(getattr(item, "fixturenames", ())):
+        if self._session.is_off or not is_body_the_work(item):
             return (yield)
         with measured_body(self._session, item):
             return (yield)
@@ -67,7 +67,7 @@ class Measuring:
             if error.detail:
                 report.sections.append(("Details", error.detail))
         if error is not None and not report.skipped:
-            _mark_failed(records, failure_kind(error), str(error))
+            _mark_failed(records, *failure_of(error))
         elif report.passed:
             self._judge_budgets(item, records, report)
         if records:
@@ -83,8 +83,6 @@ class Measuring:
     def _judge_budgets(
         self, item: pytest.Item, records: list[Record], report: pytest.TestReport
     ) -> None:
-        from pytest_lem.plugin.collection import MARK
-
         mark = item.stash.get(MARK, None)
         if mark is None or self._session.is_off:
             return
@@ -96,21 +94,10 @@ class Measuring:
                 report.longrepr = f"{record.case.key}: " + "; ".join(breaches)
 
     def _attach_log(self, item: pytest.Item, report: pytest.TestReport) -> None:
-        from pytest_lem.plugin.inference import LOGS
-
         logs = item.stash.get(LOGS, [])
         text = "".join(log.text() for log in logs)
         if text.strip() and (report.failed or item.config.get_verbosity("lem") > 0):
             report.sections.append(("Captured backend log", text[-_LOG_CHARACTERS:]))
-
-
-def failure_kind(error: BaseException) -> FailureKind:
-    """Return the kind of what ended a test."""
-    if isinstance(error, LemError):
-        return error.kind
-    if "from pytest-timeout" in str(error):
-        return FailureKind.TIMEOUT
-    return FailureKind.TEST
 
 
 def _mark_failed(records: list[Record], kind: FailureKind, message: str) -> None:
@@ -118,15 +105,4 @@ def _mark_failed(records: list[Record], kind: FailureKind, message: str) -> None
         if record.status == "ok":
             record.status = "failed"
             record.failure_kind = kind
-            record.message = inspect.cleandoc(message).partition("\n")[0]
-
-
-def source_sha256(item: pytest.Item) -> str | None:
-    """Return the hash of a test function's source: a change is a warning, never a new key."""
-    import hashlib
-
-    function: Any = getattr(item, "function", None)
-    try:
-        return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
-    except (OSError, TypeError):
-        return None
+            record.message = message

@@ -14,6 +14,7 @@ from pytest_lem.config.resolve import Resolved
 from pytest_lem.energy.panel import Panel, choose
 from pytest_lem.energy.reading import Tier
 from pytest_lem.measure.flags import Flag
+from pytest_lem.plugin.logs import LOGS
 from pytest_lem.plugin.rundir import make_run_directory, run_directory
 from pytest_lem.plugin.settings import mode, resolve_for, session_layers
 from pytest_lem.results.build import Context
@@ -142,5 +143,6 @@ def records_of(item: pytest.Item) -> list[Record]:
 
 
 def forget_records(item: pytest.Item) -> None:
-    """Start an attempt with none."""
+    """Start an attempt with none, and without the logs of the one before."""
     item.stash[_RECORDS] = []
+    item.stash[LOGS] = []

@@ -82,6 +82,15 @@ class Server:
         prepared = self._prepared
         self._send("prepared", input_tokens=prepared.input_tokens, requests=prepared.requests)
 
+    def _do_arm(self, _: dict[str, Any]) -> None:
+        """Tidy up before the meters are read, so that it is not charged to the window."""
+        import gc
+
+        self._outcomes = []
+        gc.collect()
+        gc.disable()
+        self._send("armed")
+
     def _do_run(self, message: dict[str, Any]) -> None:
         """Run the repetitions of one window. Only the work stands between the two stamps."""
         import gc
@@ -90,15 +99,13 @@ class Server:
         backend, batches = self._loaded(), self._batches()
         run, monotonic = backend.run, time.monotonic
         repetitions = range(message["repetitions"])
-        gc.collect()
-        gc.disable()
         start_s = monotonic()
         outcomes = [run(batch) for _ in repetitions for batch in batches]
         backend.synchronise()
         end_s = monotonic()
+        self._send("ran", start_s=start_s, end_s=end_s)
         gc.enable()
         self._outcomes = outcomes
-        self._send("ran", start_s=start_s, end_s=end_s)
 
     def _do_collect(self, _: dict[str, Any]) -> None:
         """Send the timelines of the last window, its first text and the peak of memory."""

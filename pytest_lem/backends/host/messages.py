@@ -1,7 +1,8 @@
 """The language of the host process: versioned JSON lines over two pipes.
 
-A line is one object with `v` (this version) and `type`. Requests: `load`, `prepare`, `run`,
-`collect`, `quit`. Answers: `hello`, `loaded`, `prepared`, `ran`, `collected`, `error`.
+A line is one object with `v` (this version) and `type`. Requests: `load`, `prepare`, `arm`,
+`run`, `collect`, `quit`. Answers: `hello`, `loaded`, `prepared`, `armed`, `ran`, `collected`,
+`error`, and after each of them `done` with the warnings of the request.
 """
 
 from __future__ import annotations

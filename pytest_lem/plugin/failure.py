@@ -1,0 +1,20 @@
+"""What ended a test: its kind and its sentence."""
+
+from __future__ import annotations
+
+from pytest_lem.errors import FailureKind, LemError
+
+
+def failure_of(error: BaseException) -> tuple[FailureKind, str]:
+    """Return the kind of an error and the first line of what it says."""
+    sentence = (str(error).strip() or type(error).__name__).partition("\n")[0]
+    return _kind(error), sentence
+
+
+def _kind(error: BaseException) -> FailureKind:
+    if isinstance(error, LemError):
+        return error.kind
+    # pytest-timeout fails a test like any other failure; only its words tell.
+    if "from pytest-timeout" in str(error):
+        return FailureKind.TIMEOUT
+    return FailureKind.TEST

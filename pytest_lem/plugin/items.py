@@ -1,0 +1,52 @@
+"""What a test tells about itself."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from typing import Any
+
+import pytest
+
+from pytest_lem.plugin.markers import MARK
+
+_FIXTURES = frozenset({"energy", "inference"})
+
+
+def param(item: pytest.Item, name: str) -> Any:
+    """Return a parameter of a test, or None."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get(name) if callspec else None
+
+
+def uses(item: pytest.Item, fixture: str) -> bool:
+    """Tell whether a test uses a fixture, by itself or through others."""
+    return fixture in getattr(item, "fixturenames", ())
+
+
+def is_body_the_work(item: pytest.Item) -> bool:
+    """Tell whether a test has the marker and none of our fixtures."""
+    has_marker = item.get_closest_marker("energy") is not None
+    return has_marker and not any(uses(item, fixture) for fixture in _FIXTURES)
+
+
+def call_key(item: pytest.Item) -> str:
+    """Return the key of a `call` case: the marker's name, else module and test with its id."""
+    mark = item.stash[MARK]
+    if mark.name:
+        callspec = getattr(item, "callspec", None)
+        return f"{mark.name}[{callspec.id}]" if callspec else mark.name
+    module = getattr(item, "module", None)
+    owner = getattr(item, "cls", None)
+    path = [module.__name__ if module else item.path.stem]
+    path += [owner.__name__] if owner else []
+    return "::".join([*path, item.name])
+
+
+def source_sha256(item: pytest.Item) -> str | None:
+    """Return the hash of a test function's source: a change is a warning, never a new key."""
+    function: Any = getattr(item, "function", None)
+    try:
+        return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
+    except (OSError, TypeError):
+        return None

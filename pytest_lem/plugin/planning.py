@@ -1,0 +1,135 @@
+"""From a test and its arguments to what is measured: layers, settings, plan, case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pytest
+
+from pytest_lem.backends.protocol import LoadSpec
+from pytest_lem.case import Case, infer_case
+from pytest_lem.config.layers import Layers
+from pytest_lem.config.models import MeasureSettings, Settings
+from pytest_lem.config.resolve import Resolved
+from pytest_lem.errors import config_error
+from pytest_lem.measure.infer import InferPlan
+from pytest_lem.plugin.collection import missing_backend
+from pytest_lem.plugin.items import param
+from pytest_lem.plugin.markers import MARK
+from pytest_lem.plugin.options import AXES
+from pytest_lem.plugin.session import LemSession
+from pytest_lem.plugin.settings import options_of
+from pytest_lem.registry import BACKENDS, find, load
+from pytest_lem.workloads.workload import Workload
+
+#: Parameters of a test that the fixture takes by their name.
+_PARAMETERS = (*AXES, "workload")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A case with its settings and the plan to measure it."""
+
+    case: Case
+    plan: InferPlan
+    resolved: Resolved
+
+
+def layers_for(session: LemSession, item: pytest.Item, arguments: Mapping[str, Any]) -> Layers:
+    """Lay marker, parameters and arguments of one test over what the session was given."""
+    layers = session.layers.copy()
+    mark = item.stash[MARK]
+    for path, value in (("rounds", mark.rounds), ("min_window_s", mark.min_window)):
+        if value is not None:
+            layers.put(("measure", path), value, "marker")
+    for name in _PARAMETERS:
+        if (value := param(item, name)) is not None:
+            layers.put((name,), _fields(value), "parametrize")
+    for name, value in arguments.items():
+        if value is not None and name != "options":
+            layers.put((name,), _fields(value), "argument")
+    if options := arguments.get("options"):
+        chosen = layers.leaves.get(("backend",))
+        backend = chosen.value if chosen else session.base.settings.backend
+        layers.put(("backends", str(backend)), dict(options), "argument")
+    return layers
+
+
+def plan(session: LemSession, layers: Layers) -> Planned:
+    """Validate layers and plan the case; raises LemError (`config`) for what cannot be."""
+    resolved = session.resolve(layers)
+    settings = resolved.settings
+    backend = _backend(settings)
+    options = asdict(resolved.options_of(settings.backend, options_of))
+    workload = Workload.from_plain(settings.workload.model_dump())
+    spec = LoadSpec(
+        backend=settings.backend,
+        model=settings.model,
+        precision=settings.precision,
+        options=options,
+        max_batch_size=settings.batch_size,
+    )
+    measure = _once(settings.measure) if session.is_off else settings.measure
+    infer_plan = InferPlan(
+        spec=spec,
+        backend_class=find(BACKENDS, settings.backend).value,
+        python=options.get("python"),
+        workload=workload,
+        batch_size=settings.batch_size,
+        rounds=measure.rounds,
+        min_window_s=measure.min_window_s,
+        warmup_cv=measure.warmup_cv,
+        warmup_max_s=measure.warmup_max_s,
+        timeout_s=measure.timeout_s,
+    )
+    defaults = asdict(backend.Options())
+    case = infer_case(
+        backend=settings.backend,
+        model=settings.model,
+        precision=settings.precision,
+        batch_size=settings.batch_size,
+        workload=workload.canonical(settings.batch_size),
+        options={name: value for name, value in options.items() if value != defaults[name]},
+    )
+    return Planned(case, infer_plan, resolved)
+
+
+def unplanned_case(item: pytest.Item, arguments: Mapping[str, Any]) -> Case:
+    """Return a case named by what was asked for, where the settings make no valid one."""
+    asked = {name: param(item, name) for name in AXES}
+    asked |= {name: value for name, value in arguments.items() if value is not None}
+    axes = {name: asked.get(name) for name in AXES}
+    words = [str(value) for value in axes.values() if value is not None]
+    settings: dict[str, Any] = {
+        name: None if value is None else str(value) for name, value in axes.items()
+    }
+    settings["batch_size"] = axes["batch_size"] if isinstance(axes["batch_size"], int) else None
+    settings["asked"] = {name: repr(value) for name, value in asked.items()}
+    return Case(kind="infer", label="/".join(["infer", *words]), settings=settings)
+
+
+def _backend(settings: Settings) -> Any:
+    backend = load(BACKENDS, settings.backend)
+    if sentence := missing_backend(settings.backend):
+        raise config_error(sentence)
+    if settings.precision not in backend.precisions:
+        raise config_error(
+            f"the backend `{settings.backend}` has no precision `{settings.precision}`; "
+            f"it can do {', '.join(backend.precisions)}"
+        )
+    return backend
+
+
+def _once(measure: MeasureSettings) -> MeasureSettings:
+    """Return settings that run a case a single time, for `--lem=off`."""
+    return measure.model_copy(update={"rounds": 1, "min_window_s": 0.0, "warmup_max_s": 0.0})
+
+
+def _fields(value: Any) -> Any:
+    """Return a workload as the settings know it: only what differs from the defaults."""
+    if isinstance(value, Workload):
+        default = Workload().plain()
+        return {k: v for k, v in value.plain().items() if v != default[k]}
+    return dict(value) if isinstance(value, Mapping) else value
