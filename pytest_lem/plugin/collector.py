@@ -23,11 +23,14 @@ _COLLECTOR = "lem-collector"
 _LONG_S = 60.0
 
 
-def collector_of(config: pytest.Config) -> Collector:
-    """Return the collector of the session, made when it is first needed."""
+def collector_of(config: pytest.Config, started: tuple[float, float]) -> Collector:
+    """Return the collector of the session, made when it is first needed.
+
+    `started` is the start of the session on the wall clock and on the monotonic clock.
+    """
     found: Collector | None = config.pluginmanager.get_plugin(_COLLECTOR)
     if found is None:
-        found = Collector(config)
+        found = Collector(config, started)
         config.pluginmanager.register(found, _COLLECTOR)
     return found
 
@@ -35,9 +38,9 @@ def collector_of(config: pytest.Config) -> Collector:
 class Collector:
     """One for a session, serial or parallel: both bring records by the same way."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, started: tuple[float, float]) -> None:
         self._config = config
-        self._started_s = time.monotonic()
+        wall, self._started_s = started
         self._tests = 0
         self._done: set[str] = set()
         self._journal: Journal | None = None
@@ -45,9 +48,9 @@ class Collector:
         self.run_file = RunFile(
             run=Run(
                 id=run_directory(config).name,
-                started=_now(),
+                started=_iso(wall),
                 started_monotonic=self._started_s,
-                arguments=[str(argument) for argument in config.invocation_params.args],
+                arguments=_own_arguments(config),
                 versions={"pytest-lem": version("pytest-lem"), "pytest": pytest.__version__},
             )
         )
@@ -66,7 +69,7 @@ class Collector:
     def finish(self, exit_status: int) -> None:
         """Write the run file into the store and, if asked, to the path of `--lem-json`."""
         run = self.run_file.run
-        run.finished = _now()
+        run.finished = _iso(time.time())
         run.exit_status = exit_status
         paths = [run_directory(self._config) / "run.json"] if self.run_file.records else []
         if asked := given(self._config, "json"):
@@ -154,5 +157,11 @@ class Collector:
         return path.relative_to(base) if path.is_relative_to(base) else path
 
 
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="seconds")
+def _iso(wall: float) -> str:
+    return datetime.fromtimestamp(wall).astimezone().isoformat(timespec="seconds")
+
+
+def _own_arguments(config: pytest.Config) -> list[str]:
+    """Return our own options alone: those of others may hold secrets."""
+    arguments = [str(argument) for argument in config.invocation_params.args]
+    return [argument for argument in arguments if argument.startswith("--lem")]

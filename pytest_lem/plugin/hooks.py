@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 from pytest_lem.plugin.options import add_options, given, is_any_given
 
 if TYPE_CHECKING:
+    from pytest_lem.plugin.collector import Collector
     from pytest_lem.plugin.energy import Energy
     from pytest_lem.plugin.inference import Inference
 
@@ -97,24 +99,27 @@ class _Receiver:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._started = (time.time(), time.monotonic())
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Hand on what a test measured."""
         if content := getattr(report, "lem", None):
-            from pytest_lem.plugin.collector import collector_of
-
-            collector_of(self._config).receive(content, report)
+            self._collector().receive(content, report)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Have the run file written."""
         if self._is_awake() or given(self._config, "json"):
-            from pytest_lem.plugin.collector import collector_of
-
-            collector_of(self._config).finish(int(session.exitstatus or exitstatus))
+            self._collector().finish(int(session.exitstatus or exitstatus))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Have the table printed."""
         if self._is_awake():
-            from pytest_lem.plugin.collector import collector_of
+            self._collector().summarise(terminalreporter)
 
-            collector_of(self._config).summarise(terminalreporter)
+    def _collector(self) -> Collector:
+        from pytest_lem.plugin.collector import collector_of
+
+        return collector_of(self._config, self._started)
 
     def _is_awake(self) -> bool:
         return self._config.pluginmanager.hasplugin("lem-collector")

@@ -79,10 +79,9 @@ class Inference:
             error = caught
             raise
         finally:
-            if run.load_id is not None:
-                log = Log(session.pool.log_path(run.load_id), start)
-                self._item.stash.setdefault(LOGS, []).append(log)
             record = self._record(planned, run.measurement, error)
+            if run.load_id is not None:
+                record.artifacts = self._keep_log(run.load_id, start, planned.case)
             if not session.is_off:
                 session.keep(self._item, record)
         return record
@@ -97,6 +96,13 @@ class Inference:
             replace(context, prompt=planned.plan.workload.prompts[0]),
             failure=failure_of(error) if error else None,
         )
+
+    def _keep_log(self, load_id: str, start: int, case: Case) -> dict[str, str]:
+        """Give the case a log file of its own, and the test a view of it."""
+        log = Log(self._session.pool.log_path(load_id), start)
+        self._item.stash.setdefault(LOGS, []).append(log)
+        attempt = getattr(self._item, "execution_count", 1)
+        return log.keep(log.path.with_name(f"{case.digest[:12]}-{attempt}.log"))
 
     def _keep_failure(self, case: Case, error: Exception) -> None:
         session = self._session

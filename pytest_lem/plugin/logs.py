@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,14 @@ class Log:
                 return file.read().decode(errors="replace").replace("\r", "\n")
         except OSError:
             return ""
+
+    def keep(self, path: Path) -> dict[str, str]:
+        """Write the stretch to a file of its own; return its hash by its name, if there is any."""
+        content = self.text().encode()
+        if not content.strip():
+            return {}
+        path.write_bytes(content)
+        return {f"{path.parent.name}/{path.name}": hashlib.sha256(content).hexdigest()}
 
 
 #: The logs of the present attempt at a test.

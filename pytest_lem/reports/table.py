@@ -52,6 +52,8 @@ _CALL_FIGURES: tuple[Column, ...] = (
     ("s/call", lambda r: plain(r.metrics["call_duration_s"], "s")),
     ("power", lambda r: _power_mark(r) + plain(r.metrics["power_mean_w"], "W")),
 )
+#: What names a row where there is only one.
+_ROW_NAMES = frozenset({"batch", "case"})
 #: Figures that a narrow terminal gives up, the first first.
 _DISPENSABLE = ("memory", "power", "E2E", "unit", "TPOT", "s/call", "TTFT")
 #: Width that a name needs at most before it is folded.
@@ -97,7 +99,9 @@ def _table(
     rows: Sequence[Record], names: Sequence[Column], figures: Sequence[Column], width: int
 ) -> list[RenderableType]:
     """Return a caption with what all rows share, and a table of what tells them apart."""
-    common = [c for c in names if len(rows) > 1 and len({c[1](r) for r in rows}) == 1]
+    common = [c for c in names if len({c[1](r) for r in rows}) == 1]
+    if len(rows) == 1:  # then all is common, and one column has to name the row
+        common = [c for c in common if c[0] not in _ROW_NAMES]
     varying = [c for c in names if c not in common and c[0] != "options"] or list(names[:1])
     varying += [c for c in names if c not in common and c[0] == "options" and any(map(c[1], rows))]
     shared = ", ".join(f"{name} {cell(rows[0])}" for name, cell in common if cell(rows[0]))

@@ -90,6 +90,7 @@ class _Pool:
         parts = [energy for energies in chosen for energy in energies]
         self._chosen = chosen
         self.tier = max((e.tier for e in parts), key=TIERS.index, default=Tier.NONE)
+        self.domains = sorted({e.domain for e in parts})
         self.reason = self._why_unknown(measurement)
 
     def _why_unknown(self, measurement: Measurement) -> str | None:
@@ -128,6 +129,7 @@ class _Pool:
             n=len(counts),
             u=expanded(u_random, u_systematic),
             tier=self.tier,
+            domains=self.domains,
         )
 
     def rate(self, name: str, count: Count) -> Metric:
@@ -190,7 +192,8 @@ def _latency(name: str, samples: list[float]) -> Metric:
     if not samples:
         return METRICS[name].null("needs streaming and, but for TTFT, more than one token")
     shares = {key: percentile(samples, share) for key, share in _PERCENTILES.items()}
-    return METRICS[name].of(shares["p50"], n=len(samples), **shares)
+    anchor = "dispatched" if name in {"ttft_s", "e2e_latency_s"} else None
+    return METRICS[name].of(shares["p50"], n=len(samples), anchor=anchor, **shares)
 
 
 def _ttft(request: dict[str, Any]) -> list[float]:
@@ -231,6 +234,7 @@ def _products(pool: _Pool, found: dict[str, Metric]) -> dict[str, Metric]:
             n=per_request.n,
             u=None if per_request.u is None else per_request.u * delay_s,
             tier=pool.tier,
+            domains=pool.domains,
         )
     power = found["power_mean_w"]
     run = METRICS["edp_run_js"].null(power.reason or "there are no rounds")
@@ -241,6 +245,7 @@ def _products(pool: _Pool, found: dict[str, Metric]) -> dict[str, Metric]:
             n=power.n,
             u=None if power.u is None else power.u * window_s**2,
             tier=pool.tier,
+            domains=pool.domains,
         )
     return {"edp_request_js": request, "edp_run_js": run}
 

@@ -119,6 +119,10 @@ class Metric(Stored):
     unit: str
     u: float | None = Field(None, description="Expanded uncertainty (k = 2); null when unknown.")
     tier: Tier | None = Field(None, description="Tier of the energy in it; null without energy.")
+    domains: list[Domain] | None = Field(None, description="Whose energy is summed in it.")
+    anchor: Literal["dispatched", "scheduled"] | None = Field(
+        None, description="What `sent` means in a latency."
+    )
     direction: Literal["lower", "higher"] | None = Field(description="Which way is better.")
     statistic: Statistic
     n: int = Field(description="Rounds or requests behind the figure.")

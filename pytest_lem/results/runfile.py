@@ -26,7 +26,7 @@ class Run(Stored):
     started_monotonic: float = Field(description="The same moment on CLOCK_MONOTONIC.")
     finished: str | None = None
     exit_status: int | None = None
-    arguments: list[str] = []
+    arguments: list[str] = Field([], description="The `--lem` options of the command line.")
     preset: str | None = None
     meters: dict[str, str] = Field({}, description="Chosen meters with what they read.")
     meter_constants: dict[str, float] = {}
