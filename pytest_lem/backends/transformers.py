@@ -114,6 +114,7 @@ class TransformersBackend:
         source = locate(spec.model)
         import torch
         import transformers
+        from safetensors import SafetensorError
 
         options: TransformersOptions = spec.options  # type: ignore[assignment]
         if options.num_threads:
@@ -136,7 +137,7 @@ class TransformersBackend:
                 device_map={"": self._device},
                 **common,
             ).eval()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             raise _not_loaded(source, error) from error
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token

@@ -25,14 +25,12 @@ class Layers:
     def put(self, path: Path, value: Any, origin: str) -> None:
         """Set one value; a mapping is set leaf by leaf, so that it merges with what is there."""
         for leaf, inner in _leaves(value, path):
-            self._uncover(leaf)
-            self.leaves[leaf] = Sourced(inner, origin)
+            self._lay(leaf, Sourced(inner, origin))
 
     def update(self, other: Layers) -> None:
         """Lay all of `other` over this."""
         for path, sourced in other.leaves.items():
-            self._uncover(path)
-            self.leaves[path] = sourced
+            self._lay(path, sourced)
 
     def copy(self) -> Layers:
         """Return layers that can be added to without a trace here."""
@@ -50,19 +48,21 @@ class Layers:
         return tree
 
     def origin(self, path: Path) -> str | None:
-        """Return the origin of a value or, for a folder of values, of the first one in it."""
+        """Return the origin of a value or, for a folder of values, of the one laid last in it."""
         for depth in range(len(path), 0, -1):
             if found := self.leaves.get(path[:depth]):
                 return found.origin
-        inside = (s.origin for p, s in self.leaves.items() if p[: len(path)] == path)
+        inside = (s.origin for p, s in reversed(self.leaves.items()) if p[: len(path)] == path)
         return next(inside, None)
 
-    def _uncover(self, path: Path) -> None:
-        covered = [
-            old for old in self.leaves if old[: len(path)] == path or path[: len(old)] == old
-        ]
-        for old in covered:
+    def _lay(self, path: Path, sourced: Sourced) -> None:
+        """Put one leaf in the place of what it covers; an empty mapping covers no values."""
+        inside = [old for old in self.leaves if old[: len(path)] == path]
+        if sourced.value == {} and any(len(old) > len(path) for old in inside):
+            return
+        for old in inside + [old for old in self.leaves if path[: len(old)] == old != path]:
             del self.leaves[old]
+        self.leaves[path] = sourced
 
 
 def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:

@@ -201,6 +201,13 @@ class Settings(_Model):
     def _one_name_for_each_precision(cls, precision: str) -> str:
         return _PRECISION_ALIASES.get(precision, precision)
 
+    @field_validator("schema_version", mode="before")
+    @classmethod
+    def _version_in_quotes(cls, version: Any) -> Any:
+        if isinstance(version, int | float):
+            raise ValueError(f'a version is text, so put it in quotes: "{CONFIG_VERSION}"')  # noqa: TRY004 - pydantic's own
+        return version
+
     @field_validator("schema_version")
     @classmethod
     def _known_format(cls, version: str | None) -> str | None:

@@ -12,6 +12,8 @@ from pytest_lem.config.layers import Path as Keys
 from pytest_lem.errors import config_error
 
 _EXTENDS = "_extends"
+#: No setting lies deeper; an alias to what surrounds it would go on for ever.
+_DEEPEST = 20
 
 
 def read_file(path: Path, chain: tuple[Path, ...] = ()) -> Layers:
@@ -30,8 +32,7 @@ def read_file(path: Path, chain: tuple[Path, ...] = ()) -> Layers:
         return layers
     own = Layers()
     _walk(path, root, (), own)
-    extends = own.leaves.pop((_EXTENDS,), None)
-    for parent in _parents(extends.value if extends else [], extends.origin if extends else ""):
+    for parent in _parents(own):
         layers.update(read_file(path.parent / parent, (*chain, path)))
     layers.update(own)
     return layers
@@ -48,7 +49,9 @@ def _compose(path: Path, chain: tuple[Path, ...]) -> yaml.Node | None:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise config_error(f"{_place(path, error)}: not valid YAML: {_problem(error)}") from error
-    if root is not None and not isinstance(root, yaml.MappingNode):
+    if root is None or root.tag == "tag:yaml.org,2002:null":
+        return None
+    if not isinstance(root, yaml.MappingNode):
         raise config_error(f"{path}:1: a configuration is a mapping of keys to values")
     return root
 
@@ -59,7 +62,7 @@ def _place(path: Path, error: yaml.YAMLError) -> str:
 
 
 def _problem(error: yaml.YAMLError) -> str:
-    return getattr(error, "problem", None) or str(error)
+    return getattr(error, "problem", None) or str(error).partition("\n")[0]
 
 
 def _walk(path: Path, node: yaml.Node, keys: Keys, layers: Layers) -> None:
@@ -67,6 +70,8 @@ def _walk(path: Path, node: yaml.Node, keys: Keys, layers: Layers) -> None:
     if not isinstance(node, yaml.MappingNode) or not node.value:
         layers.put(keys, _construct(path, node), f"{path}:{node.start_mark.line + 1}")
         return
+    if len(keys) > _DEEPEST:
+        raise config_error(f"{path}:{node.start_mark.line + 1}: mappings are nested too deeply")
     seen: set[str] = set()
     for key_node, value_node in node.value:
         key = str(key_node.value)
@@ -82,13 +87,19 @@ def _walk(path: Path, node: yaml.Node, keys: Keys, layers: Layers) -> None:
 def _construct(path: Path, node: yaml.Node) -> Any:
     try:
         return yaml.SafeLoader("").construct_object(node, deep=True)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
+        # The last two are what PyYAML raises for `!!bool maybe` and the like.
         place = f"{path}:{node.start_mark.line + 1}"
         raise config_error(f"{place}: not a plain value: {error}".split("\n", 1)[0]) from error
 
 
-def _parents(extends: Any, origin: str) -> list[str]:
-    names = [extends] if isinstance(extends, str) else extends
+def _parents(own: Layers) -> list[str]:
+    """Take `_extends` out of the settings of a file, and return its paths."""
+    origin = own.origin((_EXTENDS,))
+    if origin is None:
+        return []
+    given = own.leaves.pop((_EXTENDS,), None)
+    names = [given.value] if given and isinstance(given.value, str) else given and given.value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise config_error(f"{origin}: `_extends` takes a relative path or a list of them")
     return names

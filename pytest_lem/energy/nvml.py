@@ -53,10 +53,14 @@ class NvmlMeter:
         if not scope.gpu_uuids:
             return
         nvml = self._nvml
+        is_begun = False
         try:
             nvml.nvmlInit()
+            is_begun = True
             self._handles = {uuid: nvml.nvmlDeviceGetHandleByUUID(uuid) for uuid in scope.gpu_uuids}
         except nvml.NVMLError as error:
+            if is_begun:
+                nvml.nvmlShutdown()
             raise LemError(
                 f"NVML does not know the GPUs {', '.join(scope.gpu_uuids)} ({error}); MIG slices "
                 "have no counter of their own",

@@ -78,7 +78,8 @@ class InferRun:
             loaded.host.settle(timeout_s=plan.timeout_s)
         finally:
             self._panel.close()
-            found.warnings, loaded.host.warnings = loaded.host.warnings, []
+            raised, loaded.host.warnings = loaded.host.warnings, []
+            found.warnings = [w for n, w in enumerate(raised) if w not in raised[:n]]
         found.flags |= flags_of(found.rounds, has_estimate_only=self._panel.tier is Tier.ESTIMATED)
         return found
 

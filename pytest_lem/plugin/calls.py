@@ -16,6 +16,7 @@ import pytest
 from pytest_lem.case import Case, call_case
 from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.reading import Tier
+from pytest_lem.errors import config_error
 from pytest_lem.measure.call import CallPlan, Protocol, protocol, work_of
 from pytest_lem.measure.round import Measurement, Round, flags_of, silent_meters
 from pytest_lem.plugin.failure import failure_of
@@ -34,6 +35,7 @@ class Meterage:
         self.item = item
         self.mark = item.stash[MARK]
         self._names: list[str] = []
+        self._is_open = False
 
     def case(self, name: str | None, unit: str | None) -> Case:
         """Return the case of the next measurement: the first of a test has the test's key."""
@@ -44,7 +46,7 @@ class Meterage:
             count = len(self._names)
             label = base if count == 0 else f"{base}#{count + 1}"
         if label in self._names:
-            raise pytest.UsageError(f"{self.item.nodeid}: two windows are called {name!r}")
+            raise config_error(f"two windows of this test are called {label}; rename one of them")
         self._names.append(label)
         return call_case(label, unit=unit)
 
@@ -92,17 +94,34 @@ class Meterage:
 
     @contextmanager
     def recorded(self, case: Case) -> Iterator[Measurement]:
-        """Keep a record of what happens inside, also when it fails; meters are closed after."""
+        """Keep a record of what happens inside, also when it fails, but not when it skips."""
         measurement = Measurement()
+        self.take_meters()
         try:
             with _recorded_warnings(measurement):
                 yield measurement
+        except pytest.skip.Exception:
+            raise
         except BaseException as error:
             self.keep(case, measurement, error)
             raise
         finally:
-            self.session.panel.close()
+            self.release_meters()
         self.keep(case, measurement)
+
+    def take_meters(self) -> None:
+        """Reserve the meters, which read one window at a time."""
+        if self._is_open:
+            raise config_error(
+                "a window is still open in this test, and the meters read one at a time; "
+                "close it before the next measurement"
+            )
+        self._is_open = True
+
+    def release_meters(self) -> None:
+        """Close the meters, so that the next window can have them."""
+        self._is_open = False
+        self.session.panel.close()
 
     def single_round(
         self, edges: list[Any], start_s: float, end_s: float, work: float | None
@@ -157,13 +176,14 @@ def _cuda_devices() -> list[tuple[int, str]]:
 @contextmanager
 def _recorded_warnings(measurement: Measurement) -> Iterator[None]:
     """Note each distinct warning and pass it on once, however often the work was repeated."""
-    with warnings.catch_warnings(record=True) as caught:
-        yield
-    seen = set()
-    for warned in caught:
-        key = (warned.category, str(warned.message), warned.filename, warned.lineno)
-        if key not in seen:
-            seen.add(key)
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as log:
+            caught = log
+            yield
+    finally:
+        places = {(w.category, str(w.message), w.filename, w.lineno): w for w in caught}
+        for warned in places.values():
             measurement.warnings.append(
                 {"category": warned.category.__name__, "message": str(warned.message)}
             )

@@ -79,7 +79,7 @@ class Energy:
         serve where they are left out. `work` can also be set on the window before it closes.
         """
         mark = self._meterage.mark
-        return Window(self._meterage, name, work or mark.work, unit or mark.unit)
+        return Window(self._meterage, name, mark.work if work is None else work, unit or mark.unit)
 
 
 class Window:
@@ -94,9 +94,8 @@ class Window:
     def __init__(
         self, meterage: Meterage, name: str | None, work: float | None, unit: str | None
     ) -> None:
-        if work is not None and work <= 0:
-            raise config_error(f"`work` of a window is above 0, not {work!r}")
         self.work = work
+        self._check_work()
         self.record: Record | None = None
         self._meterage = meterage
         self._name = name
@@ -113,7 +112,9 @@ class Window:
     def __enter__(self) -> Self:
         meterage = self._meterage
         if not meterage.session.is_off:
-            self._case = meterage.case(self._name, self._unit)
+            case = meterage.case(self._name, self._unit)
+            meterage.take_meters()
+            self._case = case
             meterage.session.panel.open(own_scope())
             synchronise()
             self._edges = meterage.session.panel.begin()
@@ -129,13 +130,20 @@ class Window:
         if self._case is None:
             return
         end_s = now_s()
-        measurement = Measurement()
         round_ = self._meterage.single_round(self._edges, self._start_s, end_s, self.work)
-        self._meterage.session.panel.close()
+        self._meterage.release_meters()
+        if isinstance(error, pytest.skip.Exception):
+            return
+        measurement = Measurement()
         if error is None:
+            self._check_work()
             measurement.rounds = [round_]
             self._meterage.flag(measurement)
         self.record = self._meterage.keep(self._case, measurement, error)
+
+    def _check_work(self) -> None:
+        if self.work is not None and self.work <= 0:
+            raise config_error(f"`work` of a window is above 0, not {self.work!r}")
 
 
 def _copy(found: Measurement, measurement: Measurement) -> None:

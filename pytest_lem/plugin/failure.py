@@ -11,6 +11,18 @@ def failure_of(error: BaseException) -> tuple[FailureKind, str]:
     return _kind(error), sentence
 
 
+def explained(error: BaseException) -> BaseException:
+    """Return what a test is told: of a timer that ran out while a backend worked, a sentence."""
+    kind, sentence = failure_of(error)
+    if isinstance(error, LemError) or kind is not FailureKind.TIMEOUT:
+        return error
+    return LemError(
+        f"{sentence.rstrip('.')} while the backend was at work; its process was killed. Raise the "
+        "timeout, or shorten the case",
+        kind=kind,
+    )
+
+
 def _kind(error: BaseException) -> FailureKind:
     if isinstance(error, LemError):
         return error.kind

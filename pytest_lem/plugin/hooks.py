@@ -22,6 +22,7 @@ _MARKER = (
     "`min_window` (seconds) repeat it."
 )
 _FIXTURES = frozenset({"energy", "inference"})
+_USAGE_ERROR = "lem_usage_error"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,7 +63,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if asking or (mode and mode.value == "only"):
         from pytest_lem.plugin.collection import prepare
 
-        prepare(config, items, asking)
+        try:
+            prepare(config, items, asking)
+        except pytest.UsageError as error:
+            if hasattr(config, "workeroutput"):
+                config.workeroutput[_USAGE_ERROR] = str(error)
+            raise
 
 
 def _asks_for_energy(item: pytest.Item) -> bool:
@@ -76,6 +82,13 @@ def pytest_configure_node(node: Any) -> None:
     from pytest_lem.plugin.rundir import run_directory
 
     node.workerinput["lem_run_directory"] = str(run_directory(node.config))
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which does not show what ended a collection
+def pytest_testnodedown(node: Any) -> None:
+    """Say in the controlling process what a worker has refused to run."""
+    if sentence := getattr(node, "workeroutput", {}).get(_USAGE_ERROR):
+        raise pytest.UsageError(sentence)
 
 
 @pytest.fixture

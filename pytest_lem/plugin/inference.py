@@ -11,7 +11,7 @@ import pytest
 from pytest_lem.case import Case
 from pytest_lem.measure.infer import InferRun
 from pytest_lem.measure.round import Measurement
-from pytest_lem.plugin.failure import failure_of
+from pytest_lem.plugin.failure import explained, failure_of
 from pytest_lem.plugin.logs import LOGS, Log
 from pytest_lem.plugin.planning import Planned, layers_for, plan, unplanned_case
 from pytest_lem.plugin.result import InferenceResult
@@ -67,17 +67,17 @@ class Inference:
 
     def _measured(self, planned: Planned) -> Record:
         session = self._session
-        session.prepare_to_write()
         resident = session.pool.resident(planned.plan.spec)
         # What a resident host has printed already belongs to the tests before this one.
         start = resident.host.log_path.stat().st_size if resident else 0
         run = InferRun(planned.plan, session.pool, session.panel)
         error: BaseException | None = None
         try:
+            session.prepare_to_write()
             run.measure()
         except BaseException as caught:
-            error = caught
-            raise
+            error = explained(caught)
+            raise error from None
         finally:
             record = self._record(planned, run.measurement, error)
             if run.load_id is not None:

@@ -64,8 +64,6 @@ class Measuring:
         error = call.excinfo.value if call.excinfo else None
         if isinstance(error, LemError):
             report.longrepr = str(error)
-            if error.detail:
-                report.sections.append(("Details", error.detail))
         if error is not None and not report.skipped:
             _mark_failed(records, *failure_of(error))
         elif report.passed:

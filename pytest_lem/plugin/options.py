@@ -7,7 +7,6 @@ can be told. Imported at every start of pytest: the standard library only.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ class Option(NamedTuple):
     help: str
     metavar: str | None = None
     path: tuple[str, ...] = ()
-    is_list: bool = False
     is_repeatable: bool = False
     is_switch: bool = False
     choices: tuple[str, ...] | None = None
@@ -54,11 +52,11 @@ MODES = ("on", "off", "only")
 OPTIONS = (
     Option("mode", "Measure (on), run once without measuring (off), energy tests alone (only)",
            choices=MODES),
-    Option("backend", "Inference libraries, comma-separated", "NAMES", ("backend",), is_list=True),
+    Option("backend", "Inference libraries, comma-separated", "NAMES", ("backend",)),
     Option("model", "Models, comma-separated: Hugging Face ids, directories, or the demo model",
-           "NAMES", ("model",), is_list=True),
-    Option("batch_size", "Batch sizes, comma-separated", "NUMBERS", ("batch_size",), is_list=True),
-    Option("precision", "Precisions, comma-separated", "NAMES", ("precision",), is_list=True),
+           "NAMES", ("model",)),
+    Option("batch_size", "Batch sizes, comma-separated", "NUMBERS", ("batch_size",)),
+    Option("precision", "Precisions, comma-separated", "NAMES", ("precision",)),
     Option("config", "YAML file with settings", "FILE"),
     Option("preset", "Preset: smoke, quick, standard, rigorous, latency, throughput", "NAME",
            ("preset",)),
@@ -66,7 +64,7 @@ OPTIONS = (
     Option("set", "One setting, such as measure.rounds=5 (repeatable)", "PATH=VALUE",
            is_repeatable=True),
     Option("meter", "Meters, comma-separated; auto takes the best there is", "NAMES",
-           ("energy", "meters"), is_list=True),
+           ("energy", "meters")),
     Option("json", "Write the run file here", "FILE"),
     Option("store", "Directory for runs (default: .lem)", "DIR"),
 )  # fmt: skip
@@ -120,6 +118,6 @@ def _from_text(option: Option, text: str) -> Any:
     return text.split() if option.is_repeatable else text
 
 
-def words(text: str, convert: Callable[[str], Any] = str) -> list[Any]:
+def words(text: str) -> list[str]:
     """Split a comma list."""
-    return [convert(word.strip()) for word in text.split(",") if word.strip()]
+    return [word.strip() for word in text.split(",") if word.strip()]

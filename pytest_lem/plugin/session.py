@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from pytest_lem.config.layers import Layers
 from pytest_lem.config.resolve import Resolved
 from pytest_lem.energy.panel import Panel, choose
 from pytest_lem.energy.reading import Tier
+from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.measure.flags import Flag
 from pytest_lem.plugin.logs import LOGS
 from pytest_lem.plugin.rundir import make_run_directory, run_directory
@@ -46,7 +49,9 @@ class LemSession:
         self.base = self.resolve(self.layers)
         self.worker: str | None = os.environ.get("PYTEST_XDIST_WORKER")
         prefix = f"{self.worker}-" if self.worker else ""
-        self.pool = HostPool(run_directory(config) / "logs", prefix)
+        self._scratch = TemporaryDirectory(prefix="lem-") if self.is_off else None
+        logs = Path(self._scratch.name) if self._scratch else run_directory(config) / "logs"
+        self.pool = HostPool(logs, prefix)
         self.tests = 0
         self.planned_s = 0.0
         self._machine: dict[str, Any] | None = None
@@ -60,8 +65,17 @@ class LemSession:
         return resolve_for(layers, self.default_preset)
 
     def prepare_to_write(self) -> None:
-        """Create the directory of the run."""
-        make_run_directory(self.config)
+        """Create the directory of the run, if anything is measured."""
+        if self.is_off:
+            return
+        try:
+            make_run_directory(self.config)
+        except OSError as error:
+            raise LemError(
+                f"cannot make the directory of the run {run_directory(self.config)} "
+                f"({error.strerror}); choose another place with --lem-store",
+                kind=FailureKind.STORAGE,
+            ) from error
 
     def context(self, item: pytest.Item, resolved: Resolved, host: dict[str, Any]) -> Context:
         """Return what a record says beside its measurement. `host` describes a host process."""
@@ -117,6 +131,8 @@ class LemSession:
         """End the resident host and let go of the meters."""
         self.pool.close()
         self.panel.close()
+        if self._scratch:
+            self._scratch.cleanup()
 
     def _machine_facts(self) -> dict[str, Any]:
         if self._machine is None:

@@ -59,12 +59,17 @@ def _spread(metric: Metric) -> str:
 
 
 def _prefix(value: float) -> tuple[float, str]:
-    size = abs(value)
+    size = abs(_three_digits(value))
     return next(((f, p) for f, p in _PREFIXES if size >= f), _PREFIXES[-1] if size else (1.0, ""))
 
 
 def _digits(value: float) -> str:
     if value == 0:
         return "0"
-    places = max(0, 2 - floor(log10(abs(value))))
+    places = max(0, 2 - floor(log10(abs(_three_digits(value)))))
     return f"{value:.{places}f}"
+
+
+def _three_digits(value: float) -> float:
+    """Return what is left after rounding, so that 999.9 counts as a thousand."""
+    return float(f"{value:.2e}")

@@ -70,19 +70,28 @@ def write_run(run_file: RunFile, path: Path) -> None:
     """Write atomically: a reader sees the old file or the whole new one."""
     text = json.dumps(run_file.model_dump(mode="json"), allow_nan=False, indent=1) + "\n"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(scratch).chmod(0o644)
-        Path(scratch).replace(path)
+        _replace(path, text)
     except OSError as error:
         raise LemError(
             f"cannot write the results to {path} ({error.strerror}); they are kept in the journal",
             kind=FailureKind.STORAGE,
         ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    scratch = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.chmod(0o644)
+        scratch.replace(path)
+    except OSError:
+        scratch.unlink(missing_ok=True)
+        raise
 
 
 def read_run(path: str | Path) -> RunFile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ import pytest_lem.reports.progress
 import pytest_lem.reports.table  # noqa: F401
 from pytest_lem import RunFile, read_run
 from pytest_lem.energy.estimated import EstimatedMeter  # noqa: F401
+from pytest_lem.results.journal import read_journal
 
 Run = Callable[..., pytest.RunResult]
 
@@ -34,11 +36,28 @@ def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def suite(pytester: pytest.Pytester) -> pytest.Pytester:
+def configure(pytester: pytest.Pytester) -> Callable[[str], Path]:
+    """Return a function that writes an ini file with the given lines."""
+    # Hypothesis takes two seconds in each run, because it is imported anew for its summary.
+    head = "[pytest]\naddopts = -p no:hypothesispytest -p no:cacheprovider\n"
+    loop = "asyncio_default_fixture_loop_scope = function\n"
+    return lambda lines: pytester.makeini(head + loop + lines)
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, configure: Callable[[str], Path]) -> pytest.Pytester:
     """Return an empty suite whose runs are short: two windows, none of a certain length."""
-    pytester.makeini(
-        "[pytest]\nlem_preset = smoke\nlem_meter = estimated\nasyncio_mode = strict\n"
-        "asyncio_default_fixture_loop_scope = function\n"
+    configure("lem_preset = smoke\nlem_meter = estimated\n")
+    # CPU time enough for the ticks of the system's clock, however slow or busy the machine.
+    pytester.makepyfile(
+        burn="""
+        import time
+
+        def burn(seconds=0.05):
+            start = time.process_time()
+            while time.process_time() - start < seconds:
+                pass
+        """
     )
     return pytester
 
@@ -50,7 +69,7 @@ def lem(suite: pytest.Pytester) -> Run:
     def run(source: str | None = None, *arguments: str) -> pytest.RunResult:
         if source is not None:
             suite.makepyfile(test_it=source)
-        return suite.runpytest_inprocess("--lem-json=run.json", "-p", "no:cacheprovider", *arguments)
+        return suite.runpytest_inprocess("--lem-json=run.json", *arguments)
 
     return run
 
@@ -59,3 +78,26 @@ def lem(suite: pytest.Pytester) -> Run:
 def stored(suite: pytest.Pytester) -> Callable[[], RunFile]:
     """Return a function that reads, and thereby validates, the run file of the last run."""
     return lambda: read_run(Path(suite.path, "run.json"))
+
+
+@pytest.fixture
+def engine(
+    suite: pytest.Pytester, configure: Callable[[str], Path], ngram: Path
+) -> pytest.Pytester:
+    """Let the suite measure the backend `ngram`, by a configuration file below all else."""
+    configure("lem_preset = smoke\nlem_meter = estimated\nlem_config = lem.yaml\n")
+    suite.path.joinpath("lem.yaml").write_text(
+        f"backend: ngram\nmodel: {ngram}\nprecision: float64\n"
+    )
+    return suite
+
+
+@pytest.fixture
+def journal(suite: pytest.Pytester) -> Callable[[], list[dict[str, Any]]]:
+    """Return a function that reads the records in the journal of the only run there is."""
+
+    def read() -> list[dict[str, Any]]:
+        (path,) = suite.path.glob(".lem/runs/*/journal.jsonl")
+        return [line["record"] for line in read_journal(path) if line["type"] == "record"]
+
+    return read

@@ -36,14 +36,29 @@ def _find_own_package() -> None:
     spec.loader.exec_module(module)
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to kill this process when pytest ends, however that happens."""
-    if sys.platform == "linux":
-        import ctypes
-        import signal
+def _die_with_parent(pipes: tuple[int, int]) -> None:
+    """Ask Linux to kill this process when pytest ends, however that happens.
 
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    What the backend starts must not stay behind, so a fork watches this process and ends the
+    group after it.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+    import signal
+
+    prctl, pr_set_pdeathsig = ctypes.CDLL(None).prctl, 1
+    prctl(pr_set_pdeathsig, signal.SIGKILL)
+    host = os.getpid()
+    if os.fork():
+        return
+    for fd in pipes:
+        os.close(fd)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    prctl(pr_set_pdeathsig, signal.SIGTERM)
+    while os.getppid() == host:
+        signal.sigwait([signal.SIGTERM])
+    os.killpg(host, signal.SIGKILL)
 
 
 class Server:
@@ -132,7 +147,7 @@ class Server:
 
 def main(read_fd: int, write_fd: int) -> None:
     """Serve until `quit` or until the other side is gone."""
-    _die_with_parent()
+    _die_with_parent((read_fd, write_fd))
     _find_own_package()
     from pytest_lem.backends.host.failures import described, recorded_warnings
     from pytest_lem.backends.host.messages import decode, encode
@@ -148,7 +163,9 @@ def main(read_fd: int, write_fd: int) -> None:
                 try:
                     server.answer(message)
                 except Exception as error:  # noqa: BLE001 - every failure becomes an answer
-                    outbox.write(encode("error", **described(error)))
+                    failure = described(error)
+                    sys.stderr.write(failure.pop("detail"))
+                    outbox.write(encode("error", **failure))
             outbox.write(encode("done", warnings=warned))
 
 

@@ -6,9 +6,12 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from pytest_lem.errors import FailureKind, LemError
+
+_HERE = Path(__file__).parent
 
 #: What engines and allocators say when memory runs out.
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "bad alloc")
@@ -16,9 +19,11 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate mem
 
 def described(error: Exception) -> dict[str, Any]:
     """Return kind, sentence and detail of an error."""
-    detail = "".join(traceback.format_exception(error))
     if isinstance(error, LemError):
-        return {"kind": str(error.kind), "sentence": str(error), "detail": error.detail or detail}
+        cause = error.__cause__
+        detail = error.detail or (_traceback(cause) if cause else "")
+        return {"kind": str(error.kind), "sentence": str(error), "detail": detail}
+    detail = _traceback(error)
     first = (str(error).strip() or "no message").splitlines()[0]
     cause = f"{type(error).__name__}: {first}"
     if _is_out_of_memory(error):
@@ -30,6 +35,14 @@ def described(error: Exception) -> dict[str, Any]:
         }
     sentence = f"the backend failed with {cause}; its log has the traceback"
     return {"kind": str(FailureKind.ENGINE), "sentence": sentence, "detail": detail}
+
+
+def _traceback(error: BaseException) -> str:
+    """Return the traceback from the backend on: the frames of the host process say nothing."""
+    frames = error.__traceback__
+    while frames and Path(frames.tb_frame.f_code.co_filename).parent == _HERE:
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames))
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 VERSION = 1
 
 
-def encode(kind: str, **fields: Any) -> bytes:
+def encode(kind: str, /, **fields: Any) -> bytes:
     """Return one line. NaN is refused, since it is not JSON."""
     message = {"v": VERSION, "type": kind, **fields}
     return json.dumps(message, allow_nan=False, separators=(",", ":")).encode() + b"\n"
@@ -22,7 +22,10 @@ def encode(kind: str, **fields: Any) -> bytes:
 
 def decode(line: bytes) -> dict[str, Any]:
     """Return the message in a line; ValueError when it is none or of another version."""
-    message = json.loads(line)
+    try:
+        message = json.loads(line)
+    except ValueError:
+        message = None
     if not isinstance(message, dict) or message.get("v") != VERSION:
         raise ValueError(f"not a message of version {VERSION}: {line[:80]!r}")
     return message

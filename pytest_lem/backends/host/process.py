@@ -19,6 +19,8 @@ from pytest_lem.errors import FailureKind, LemError
 _CHILD = Path(__file__).with_name("child.py")
 _HELLO_TIMEOUT_S = 60.0
 _QUIT_TIMEOUT_S = 10.0
+#: How often a process that says nothing is looked at.
+_POLL_S = 1.0
 
 
 class Host:
@@ -67,6 +69,8 @@ class Host:
         gone, and with kind `timeout` when nothing came in `timeout_s` seconds.
         """
         deadline = time.monotonic() + timeout_s
+        if self._inbox < 0:
+            raise self._gone()
         try:
             self._settle(deadline)
             self._write(encode(kind, **fields))
@@ -121,9 +125,7 @@ class Host:
             return message if expected == "done" else self._receive(expected, deadline)
         if message["type"] == "error":
             self._settle(deadline)
-            raise LemError(
-                message["sentence"], kind=FailureKind(message["kind"]), detail=message["detail"]
-            )
+            raise LemError(message["sentence"], kind=FailureKind(message["kind"]))
         if message["type"] != expected:
             self.kill()
             raise LemError(
@@ -135,19 +137,7 @@ class Host:
 
     def _message(self, deadline: float) -> dict[str, Any]:
         while b"\n" not in self._buffer:
-            left_s = deadline - time.monotonic()
-            ready, _, _ = select.select([self._inbox], [], [], max(left_s, 0))
-            if not ready:
-                self.kill()
-                raise LemError(
-                    "the backend did not answer in time and was killed; raise "
-                    "`measure.timeout_s` if the work is that long",
-                    kind=FailureKind.TIMEOUT,
-                )
-            chunk = os.read(self._inbox, 1 << 16)
-            if not chunk:
-                raise self._gone()
-            self._buffer += chunk
+            self._buffer += self._chunk(deadline)
         line, _, self._buffer = self._buffer.partition(b"\n")
         try:
             return decode(line)
@@ -158,6 +148,24 @@ class Host:
                 "pytest-lem may write to its pipes",
                 kind=FailureKind.ENGINE,
             ) from error
+
+    def _chunk(self, deadline: float) -> bytes:
+        while True:
+            left_s = deadline - time.monotonic()
+            was_alive = self.is_alive
+            ready, _, _ = select.select([self._inbox], [], [], max(min(left_s, _POLL_S), 0))
+            if ready and (chunk := os.read(self._inbox, 1 << 16)):
+                return chunk
+            # A process that it forked can hold the pipe open, so that there is no end of file.
+            if ready or not was_alive:
+                raise self._gone()
+            if left_s <= _POLL_S:
+                self.kill()
+                raise LemError(
+                    "the backend did not answer in time and was killed; raise "
+                    "`measure.timeout_s` if the work is that long",
+                    kind=FailureKind.TIMEOUT,
+                )
 
     def _gone(self) -> LemError:
         """Explain the end of the process, after it."""

@@ -1,0 +1,115 @@
+"""Two sides in ABBA order, and the ratio of the two with an exact interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+#: Probability that the interval does not hold the ratio, where there are pairs enough for it.
+ALPHA = 0.05
+
+
+class Estimate(NamedTuple):
+    """The middle and the interval of `n` paired figures; `coverage` is what it really covers."""
+
+    value: float
+    low: float
+    high: float
+    coverage: float
+    n: int
+
+
+def is_first(pair: int) -> bool:
+    """Tell whether side A comes first in a pair: A B, B A, A B, ..."""
+    return pair % 2 == 0
+
+
+def alternate(pairs: int, a: Callable[[], T], b: Callable[[], T]) -> list[tuple[T, T]]:
+    """Run both sides `pairs` times in ABBA order and return what they gave, A's first."""
+    found = []
+    for pair in range(pairs):
+        if is_first(pair):
+            first, second = a(), b()
+        else:
+            second, first = b(), a()
+        found.append((first, second))
+    return found
+
+
+def ratio(pairs: Iterable[tuple[float, float]]) -> Estimate:
+    """Return B / A: the Hodges-Lehmann estimate of the paired logarithms, exponentiated."""
+    found = difference((math.log(a), math.log(b)) for a, b in pairs)
+    value, low, high = (math.exp(x) for x in found[:3])
+    return found._replace(value=value, low=low, high=high)
+
+
+def difference(pairs: Iterable[tuple[float, float]]) -> Estimate:
+    """Return B - A: the median of the Walsh averages, between two of them.
+
+    Which two follows from the exact distribution of Wilcoxon's signed-rank statistic (Hollander
+    and Wolfe, Nonparametric Statistical Methods, section 3.3). Fewer than six pairs cannot cover
+    95 %: then the interval is the whole range and `coverage` says how much that is.
+    """
+    differences = [b - a for a, b in pairs]
+    n = len(differences)
+    walsh = sorted((differences[i] + differences[j]) / 2 for i in range(n) for j in range(i, n))
+    cut, tail = _cut(n)
+    return Estimate(median(walsh), walsh[cut], walsh[-1 - cut], 1 - 2 * tail, n)
+
+
+def _cut(n: int) -> tuple[int, float]:
+    """Return how many Walsh averages to leave out at each end, and the probability beyond."""
+    tails = _tails(n)
+    cut = max((k for k, tail in enumerate(tails) if tail <= ALPHA / 2), default=0)
+    return cut, tails[cut]
+
+
+def _tails(n: int) -> Sequence[float]:
+    """Return P(T <= k) of the signed-rank statistic for each k."""
+    ways = [1]
+    for rank in range(1, n + 1):
+        longer = [*ways, *[0] * rank]
+        for total, count in enumerate(ways):
+            longer[total + rank] += count
+        ways = longer
+    total = 0
+    return [(total := total + count) / 2**n for count in ways]
+
+
+def exactly(value: float) -> Estimate:
+    """Return a figure that was counted once."""
+    return Estimate(value, value, value, 1.0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table."""
+
+    name: str
+    unit: str
+    estimate: Estimate
+    at_least: float | None = None
+    at_most: float | None = None
+    note: str = ""
+
+    @property
+    def is_met(self) -> bool | None:
+        """Tell whether the goal is met; None without one."""
+        if self.at_least is not None:
+            return self.estimate.value >= self.at_least
+        return None if self.at_most is None else self.estimate.value <= self.at_most
+
+    def row(self) -> tuple[str, str, str, str, str]:
+        """Return name, value with unit, interval, goal and note."""
+        value, low, high, coverage, n = self.estimate
+        digits = 4 if self.unit.startswith("x") else 1
+        interval = f"[{low:.{digits}f}, {high:.{digits}f}] {100 * coverage:.0f} %, n = {n}"
+        goal = f">= {self.at_least}" if self.at_least is not None else f"<= {self.at_most}"
+        verdict = {None: "", True: f"{goal} met", False: f"{goal} MISSED"}[self.is_met]
+        shown = interval if n > 1 else ""
+        return self.name, f"{value:.{digits}f} {self.unit}", shown, verdict, self.note

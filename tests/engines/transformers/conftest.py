@@ -1,0 +1,68 @@
+"""Models for the tests of the transformers backend: the demo model, and a tiny one of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_lem.backends.demo import demo_directory
+from pytest_lem.backends.protocol import LoadSpec
+from pytest_lem.backends.transformers import TransformersBackend, TransformersOptions
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(scope="session")
+def demo() -> Path:
+    """Return the directory of the converted demo model."""
+    return demo_directory()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a model with random weights, two layers, and the tokenizer of the demo model."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(demo)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=96,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    directory = tmp_path_factory.mktemp("tiny") / "tiny"
+    LlamaForCausalLM(config).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return directory
+
+
+Load = Callable[..., tuple[TransformersBackend, dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def load() -> Load:
+    """Return a function that loads a model into this process and says what is in force."""
+
+    def load_model(
+        model: Path | str, precision: str = "float32", **options: Any
+    ) -> tuple[TransformersBackend, dict[str, Any]]:
+        backend = TransformersBackend()
+        spec = LoadSpec(
+            backend="transformers",
+            model=str(model),
+            precision=precision,
+            options=TransformersOptions(**options),  # type: ignore[arg-type]
+        )
+        return backend, backend.load(spec)
+
+    return load_model

@@ -1,0 +1,271 @@
+"""The transformers backend against the live library."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pytest_lem.backends.protocol import Request
+from pytest_lem.backends.transformers import TransformersBackend
+from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.workloads.workload import Workload
+
+#: What the tiny model's context holds.
+CONTEXT = 96
+
+Load = Callable[..., tuple[TransformersBackend, dict[str, Any]]]
+
+CHAT = ("What is the capital of France?", "Why do we have leap years? Answer in one sentence.")
+
+
+def generate(backend: TransformersBackend, workload: Workload, batch_size: int) -> list[Request]:
+    """Run a workload once."""
+    prepared = backend.prepare(workload, batch_size)
+    return [r for batch in prepared.batches for r in backend.requests(backend.run(batch))]
+
+
+@pytest.fixture(scope="module")
+def demo_backend(load: Load, demo: Path) -> TransformersBackend:
+    """Return the demo model, loaded."""
+    return load(demo)[0]
+
+
+@pytest.fixture
+def tiny(load: Load, tiny_model: Path) -> TransformersBackend:
+    """Return the tiny model, loaded."""
+    return load(tiny_model)[0]
+
+
+def test_generates_sensible_text(load: Load, demo_backend: TransformersBackend) -> None:
+    """The demo model answers a simple question, and the text ends at its end of sequence."""
+    workload = Workload(prompts=CHAT[:1], output_tokens=16)
+
+    request = generate(demo_backend, workload, 1)[0]
+
+    assert demo_backend.decode(request.token_ids) == "The capital of France is Paris."
+
+
+def test_a_batch_generates_what_its_rows_generate_alone(
+    load: Load, demo_backend: TransformersBackend
+) -> None:
+    """Left padding changes no token: each row of a batch equals the same prompt alone."""
+    workload = Workload(prompts=CHAT, output_tokens=12)
+
+    together = generate(demo_backend, workload, 2)
+    alone = [generate(demo_backend, Workload(prompts=(p,), output_tokens=12), 1)[0] for p in CHAT]
+
+    assert [r.token_ids for r in together] == [r.token_ids for r in alone]
+    assert [r.input_tokens for r in together] == [r.input_tokens for r in alone]
+
+
+def test_tokens_after_the_end_of_sequence_are_not_output(
+    load: Load,
+    demo_backend: TransformersBackend,
+) -> None:
+    """A row that ends early counts up to its own end, however long its neighbour goes on."""
+    workload = Workload(prompts=CHAT, output_tokens=24, ignore_eos=False)
+
+    short, long = generate(demo_backend, workload, 2)
+
+    eos = demo_backend._tokenizer.eos_token_id
+    assert short.token_ids.index(eos) == len(short.token_ids) - 1
+    assert len(short.token_ids) == len(short.token_times_s) < len(long.token_ids)
+    assert short.done_s == short.token_times_s[-1] < long.done_s
+
+
+def test_ignoring_the_end_gives_exactly_what_was_asked(
+    load: Load, demo_backend: TransformersBackend
+) -> None:
+    """With `ignore_eos` the same question runs on to the last token."""
+    request = generate(demo_backend, Workload(prompts=CHAT[:1], output_tokens=24), 1)[0]
+
+    assert len(request.token_ids) == request.reported_tokens == 24
+
+
+def test_every_token_has_its_time(load: Load, tiny: TransformersBackend) -> None:
+    """Stamps increase strictly, between the sending and the end of the request."""
+    request = generate(tiny, Workload(output_tokens=8), 1)[0]
+
+    times = [request.sent_s, *request.token_times_s]
+    assert len(request.token_times_s) == 8
+    assert all(before < after for before, after in pairwise(times))
+
+
+def test_without_streaming_there_are_no_times(load: Load, tiny: TransformersBackend) -> None:
+    """`streaming: false` takes no stamps and still counts the tokens."""
+    request = generate(tiny, Workload(output_tokens=8, streaming=False), 1)[0]
+
+    assert request.token_times_s == []
+    assert len(request.token_ids) == request.reported_tokens == 8
+
+
+def test_sampling_follows_the_seed(load: Load, tiny: TransformersBackend) -> None:
+    """One seed gives one text, another seed another, and neither is the greedy one."""
+
+    def sampled(seed: int) -> list[int]:
+        workload = Workload(output_tokens=16, temperature=1.0, top_p=0.95, seed=seed)
+        return generate(tiny, workload, 1)[0].token_ids
+
+    assert sampled(1) == sampled(1) != sampled(2)
+    assert sampled(1) != generate(tiny, Workload(output_tokens=16), 1)[0].token_ids
+
+
+def test_top_p_reaches_the_sampler(load: Load, tiny: TransformersBackend) -> None:
+    """A nucleus that holds one token is greedy."""
+    narrow = Workload(output_tokens=8, temperature=1.0, top_p=1e-6)
+
+    assert generate(tiny, narrow, 1)[0].token_ids == (
+        generate(tiny, Workload(output_tokens=8), 1)[0].token_ids
+    )
+
+
+def test_fewest_tokens_are_generated(load: Load, demo_backend: TransformersBackend) -> None:
+    """`min_output_tokens` holds back the end of the sequence."""
+    question = {"prompts": CHAT[:1], "output_tokens": 24, "ignore_eos": False}
+    free = generate(demo_backend, Workload(**question), 1)[0]
+
+    held = generate(demo_backend, Workload(**question, min_output_tokens=16), 1)[0]
+
+    assert len(free.token_ids) < 16 <= len(held.token_ids)
+
+
+def test_prompts_are_cut_to_length(load: Load, tiny: TransformersBackend) -> None:
+    """`input_tokens` repeats and cuts each prompt to the token."""
+    prepared = tiny.prepare(Workload(input_tokens=33, output_tokens=1), 2)
+
+    assert (prepared.input_tokens, prepared.requests) == (66, 2)
+    assert prepared.batches[0].lengths == [33, 33]
+
+
+def test_chat_template_can_be_left_out(load: Load, tiny: TransformersBackend) -> None:
+    """Without the template a prompt is shorter by it."""
+    wrapped = tiny.prepare(Workload(prompts=("Hello",)), 1).input_tokens
+    bare = tiny.prepare(Workload(prompts=("Hello",), chat=False), 1).input_tokens
+
+    assert bare < wrapped
+
+
+def test_chat_without_a_template_is_refused(load: Load, tiny_model: Path, tmp_path: Path) -> None:
+    """Asking for a template that the tokenizer lacks is one sentence, not a traceback."""
+    bare = shutil.copytree(tiny_model, tmp_path / "bare")
+    (bare / "chat_template.jinja").unlink()
+    backend, _ = load(bare)
+
+    with pytest.raises(LemError, match=r"no chat template; set `workload.chat` to false") as caught:
+        backend.prepare(Workload(chat=True), 1)
+
+    assert caught.value.kind is FailureKind.DATA
+
+
+def test_a_prompt_beyond_the_context_is_refused(load: Load, tiny: TransformersBackend) -> None:
+    """The sentence has the prompt's number, its tokens and the size of the context."""
+    workload = Workload(prompts=("Hi", "word " * CONTEXT), output_tokens=8, chat=False)
+
+    with pytest.raises(LemError, match=rf"prompt 2 has \d+ tokens and 8 .* holds {CONTEXT};"):
+        tiny.prepare(workload, 2)
+
+
+@pytest.mark.parametrize("precision", TransformersBackend.precisions)
+def test_precision_is_that_of_the_live_weights(
+    load: Load, tiny_model: Path, precision: str
+) -> None:
+    """What is said to be in force is the type of every parameter of the live model."""
+    backend, applied = load(tiny_model, precision)
+
+    types = {parameter.dtype for parameter in backend._model.parameters()}
+    assert types == {getattr(torch, precision)}
+    assert applied["dtype"] == {precision: applied["parameters"]}
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_attention_reaches_the_model(load: Load, tiny_model: Path, attention: str) -> None:
+    """The attention implementation is that of the live configuration."""
+    backend, applied = load(tiny_model, attn_implementation=attention)
+
+    assert backend._model.config._attn_implementation == attention
+    assert applied["attn_implementation"] == attention
+
+
+def test_threads_reach_pytorch(load: Load, tiny_model: Path) -> None:
+    """The number of threads is what PyTorch says it is."""
+    before = torch.get_num_threads()
+    try:
+        _, applied = load(tiny_model, num_threads=1)
+
+        assert torch.get_num_threads() == applied["num_threads"] == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_device_is_where_the_weights_are(load: Load, tiny_model: Path) -> None:
+    """`device: cpu` puts every parameter on the CPU and names no GPU."""
+    backend, applied = load(tiny_model, device="cpu")
+
+    assert {p.device.type for p in backend._model.parameters()} == {"cpu"}
+    assert (applied["device"], applied["device_uuids"]) == ("cpu", [])
+
+
+def test_cuda_that_is_not_there_is_refused(
+    load: Load, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asking for CUDA on a machine without it never falls back to the CPU."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+    with pytest.raises(LemError, match="sees no CUDA device") as caught:
+        load(tiny_model, device="cuda")
+
+    assert caught.value.kind is FailureKind.CONFIG
+
+
+def test_remote_code_is_off_unless_asked(load: Load, tiny_model: Path, tmp_path: Path) -> None:
+    """A model that brings code of its own is refused, and its code has not run."""
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    ran = tmp_path / "ran"
+    (model / "own.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    text = (model / "config.json").read_text().replace('"model_type": "llama"', '"model_type": "x"')
+    automatic = '{"auto_map": {"AutoConfig": "own.C", "AutoModelForCausalLM": "own.M"},'
+    (model / "config.json").write_text(automatic + text.lstrip()[1:])
+
+    with pytest.raises(LemError, match="cannot load the model"):
+        load(model)
+
+    assert not ran.exists()
+
+
+def test_revision_reaches_the_hub(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An id that is not in the local cache is refused in one sentence while offline."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+    with pytest.raises(LemError, match="cannot load the model nobody/nothing: ") as caught:
+        load("nobody/nothing", revision="some-branch")
+
+    assert caught.value.kind is FailureKind.DATA
+
+
+def test_corrupt_weights_are_refused(load: Load, tiny_model: Path, tmp_path: Path) -> None:
+    """A truncated weight file gives one sentence with the model's name."""
+    model = shutil.copytree(tiny_model, tmp_path / "cut")
+    weights = model / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+
+    with pytest.raises(LemError, match=r"cannot load the model .*cut: ") as caught:
+        load(model)
+
+    assert caught.value.kind is FailureKind.DATA
+
+
+def test_the_hash_is_that_of_the_content(load: Load, tiny_model: Path, tmp_path: Path) -> None:
+    """A copy has the same hash; another tokenizer gives another one."""
+    copy = shutil.copytree(tiny_model, tmp_path / "copy")
+    first, same = load(tiny_model)[1], load(copy)[1]
+    (copy / "tokenizer_config.json").write_text(
+        (copy / "tokenizer_config.json").read_text().rstrip()[:-1] + ', "note": 1}'
+    )
+
+    assert first["model_sha256"] == same["model_sha256"] != load(copy)[1]["model_sha256"]

@@ -1,0 +1,351 @@
+"""A backend as a stranger would write it: a Markov chain over characters, in pure Python.
+
+Its model directory holds a `config.json` and, as its weights, the text it is trained on when it
+loads; a line of that text is a sequence with an end. Put this folder on the import path and the
+entry points beside this file register it. `faults` provokes, for real, what engines do wrong.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from array import array
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pytest_lem.backends.models import ModelSource, locate
+from pytest_lem.backends.protocol import LoadSpec, Prepared, Request
+from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.workloads.workload import Workload
+
+_EOS, _PAD, _UNKNOWN = 0, 1, 2
+_SPECIAL = 3
+_TYPE_CODES = {"float64": "d", "float32": "f"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NgramOptions:
+    """Settings of the chain."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic on the class
+
+    python: str | None = field(default=None, metadata={"description": "Interpreter of the host."})
+    order: int = field(default=4, metadata={"description": "Longest context.", "ge": 1, "le": 8})
+    cpu_s: float = field(
+        default=0.0, metadata={"description": "CPU seconds that a batch takes at least.", "ge": 0}
+    )
+    faults: str = field(
+        default="",
+        metadata={
+            "description": "`NAME@load`, `NAME@prepare` or `NAME@run:N` (in the middle of the "
+            "batch after N others), separated by spaces.",
+            "examples": ["sigkill@run:2"],
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Prompts padded on the left to one width, and how to go on from them."""
+
+    rows: list[list[int]]
+    lengths: list[int]
+    workload: Workload
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    batch: _Batch
+    generated: list[list[int]]
+    sent_s: float
+    step_times_s: list[float]
+    done_s: float
+
+
+class NgramBackend:
+    """Generates text character by character."""
+
+    name: ClassVar[str] = "ngram"
+    requires: ClassVar[tuple[str, ...]] = ()
+    install: ClassVar[str] = "python -m pip install ngram"
+    precisions: ClassVar[tuple[str, ...]] = ("float64", "float32")
+    Options: ClassVar[type[NgramOptions]] = NgramOptions
+
+    def load(self, spec: LoadSpec) -> dict[str, Any]:
+        """Train on the text of the model directory."""
+        self._faults = _Faults(spec.options.faults)
+        self._applied: dict[str, Any] = {}
+        self._cpu_s = spec.options.cpu_s
+        self._runs = 0
+        source = locate(spec.model)
+        if not source.is_local:
+            raise LemError(f"{spec.model} is no directory; name one", kind=FailureKind.DATA)
+        folder = Path(source.location)
+        self._config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        text = (folder / "weights.bin").read_text(encoding="utf-8")
+        self._characters = sorted(set(text) - {"\n"})
+        self._ids = {character: n for n, character in enumerate(self._characters, _SPECIAL)}
+        self._order = spec.options.order
+        self._train(text, _TYPE_CODES[spec.precision])
+        self._provoke("load")
+        return self._in_force(source, spec) | self._applied
+
+    def prepare(self, workload: Workload, batch_size: int) -> Prepared:
+        """Turn characters into ids, pad on the left, check the context."""
+        self._provoke("prepare")
+        batches = [self._batch(texts, workload) for texts in workload.batches(batch_size)]
+        lengths = [length for batch in batches for length in batch.lengths]
+        return Prepared(batches=batches, input_tokens=sum(lengths), requests=len(lengths))
+
+    def run(self, batch: _Batch) -> _Outcome:
+        """Generate, all rows of the batch in step."""
+        workload = batch.workload
+        generator = random.Random(workload.seed)  # noqa: S311 - reproducible by design
+        sent_s, cpu_s = time.monotonic(), time.process_time()
+        rows = [list(row) for row in batch.rows]
+        ended = [False] * len(rows)
+        times_s: list[float] = []
+        for step in range(workload.output_tokens):
+            if step == workload.output_tokens // 2:
+                self._provoke(f"run:{self._runs}")
+            for number, row in enumerate(rows):
+                row.append(_PAD if ended[number] else self._next(row, step, workload, generator))
+                ended[number] |= row[-1] == _EOS
+            if workload.streaming:
+                times_s.append(time.monotonic())
+            if all(ended):
+                break
+        while time.process_time() - cpu_s < self._cpu_s:
+            pass
+        self._runs += 1
+        width = len(batch.rows[0])
+        return _Outcome(batch, [r[width:] for r in rows], sent_s, times_s, time.monotonic())
+
+    def synchronise(self) -> None:
+        """A CPU has finished when the call returns."""
+
+    def requests(self, outcome: _Outcome) -> list[Request]:
+        """Cut the padding after the end of each row."""
+        found = []
+        for length, row in zip(outcome.batch.lengths, outcome.generated, strict=True):
+            ids = row[: row.index(_EOS) + 1] if _EOS in row else row
+            times_s = outcome.step_times_s[: len(ids)]
+            found.append(
+                Request(
+                    input_tokens=length,
+                    token_ids=ids,
+                    reported_tokens=len(ids) + ("miscount" in self._faults.at("report")),
+                    sent_s=outcome.sent_s,
+                    token_times_s=times_s,
+                    done_s=times_s[-1] if times_s else outcome.done_s,
+                )
+            )
+        return found
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the characters of the ids."""
+        return "".join(self._characters[n - _SPECIAL] for n in token_ids if n >= _SPECIAL)
+
+    def _train(self, text: str, type_code: str) -> None:
+        """Store, for every context, which ids follow and how likely each is."""
+        counts: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
+        for line in text.splitlines():
+            ids = [*(self._ids[character] for character in line), _EOS]
+            for spot, token in enumerate(ids):
+                for length in range(min(spot, self._order) + 1):
+                    counts[tuple(ids[spot - length : spot])][token] += 1
+        self._chain = {
+            context: (sorted(found), array(type_code, _shares(found)))
+            for context, found in counts.items()
+        }
+
+    def _in_force(self, source: ModelSource, spec: LoadSpec) -> dict[str, Any]:
+        dtypes = Counter[str]()
+        names = {code: name for name, code in _TYPE_CODES.items()}
+        for _, shares in self._chain.values():
+            dtypes[names[shares.typecode]] += len(shares)
+        return {
+            "backend_version": "1.0",
+            "model_location": source.location,
+            "model_sha256": source.sha256,
+            "parameters": sum(dtypes.values()),
+            "dtype": dict(dtypes),
+            "device": "cpu",
+            "device_uuids": [],
+            "context_length": self._config["context_length"],
+            "max_batch_size": spec.max_batch_size,
+        }
+
+    def _batch(self, texts: list[str], workload: Workload) -> _Batch:
+        rows = [self._tokens(text, workload) for text in texts]
+        context = self._config["context_length"]
+        for number, row in enumerate(rows, 1):
+            if len(row) + workload.output_tokens > context:
+                raise LemError(
+                    f"prompt {number} has {len(row)} tokens and {workload.output_tokens} are to "
+                    f"follow, but the context holds {context}; shorten one of them",
+                    kind=FailureKind.DATA,
+                )
+        width = max(len(row) for row in rows)
+        padded = [[_PAD] * (width - len(row)) + row for row in rows]
+        return _Batch(padded, [len(row) for row in rows], workload)
+
+    def _tokens(self, text: str, workload: Workload) -> list[int]:
+        ids = [self._ids.get(character, _UNKNOWN) for character in text]
+        wanted = workload.input_tokens
+        return (ids * (wanted // len(ids) + 1))[:wanted] if wanted else ids
+
+    def _next(self, row: list[int], step: int, workload: Workload, generator: random.Random) -> int:
+        may_end = not workload.ignore_eos and step >= (workload.min_output_tokens or 0)
+        for length in range(self._order, -1, -1):
+            tokens, shares = self._chain.get(
+                tuple(row[max(len(row) - length, 0) :]), ([], array("d"))
+            )
+            pairs = [(s, -t) for t, s in zip(tokens, shares, strict=True) if may_end or t != _EOS]
+            if pairs:
+                pairs.sort(reverse=True)
+                return -_chosen(pairs, workload, generator)
+        raise AssertionError("the empty context always has a successor")
+
+    def _provoke(self, place: str) -> None:
+        for name in self._faults.at(place):
+            _FAULTS[name](self._applied)
+
+
+class AbsentBackend(NgramBackend):
+    """A backend whose engine is not installed."""
+
+    name: ClassVar[str] = "absent"
+    requires: ClassVar[tuple[str, ...]] = ("an_engine_that_is_not_here",)
+    install: ClassVar[str] = "python -m pip install absent-engine"
+
+
+def _shares(found: Counter[int]) -> list[float]:
+    return [found[token] / found.total() for token in sorted(found)]
+
+
+def _chosen(pairs: list[tuple[float, int]], workload: Workload, generator: random.Random) -> int:
+    """Return the most likely, or one drawn from the nucleus; `pairs` stand likeliest first."""
+    if workload.temperature == 0:
+        return pairs[0][1]
+    weights = [share ** (1 / workload.temperature) for share, _ in pairs]
+    sums = list(accumulate(weights))
+    kept = sum(reached - weight < workload.top_p * sums[-1] for reached, weight in
+               zip(sums, weights, strict=True))  # fmt: skip
+    spot = bisect_right(sums, generator.random() * sums[kept - 1], hi=kept - 1)
+    return pairs[spot][1]
+
+
+class _Faults:
+    """The faults that were asked for, by the place where they happen."""
+
+    def __init__(self, text: str) -> None:
+        self._pairs = [tuple(word.split("@")) for word in text.split()]
+
+    def at(self, place: str) -> list[str]:
+        return [name for name, where in self._pairs if where == place]
+
+
+def _fail(_: dict[str, Any]) -> None:
+    raise RuntimeError("the matrix is singular\nand a second line")
+
+
+def _signal_self(_: dict[str, Any]) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _leave(_: dict[str, Any]) -> None:
+    os._exit(3)
+
+
+def _hang(_: dict[str, Any]) -> None:
+    while True:
+        signal.pause()
+
+
+def _interrupt_parent(_: dict[str, Any]) -> None:
+    """Hang, and have the parent do what it does at Ctrl-C."""
+    os.kill(os.getppid(), signal.SIGINT)
+    _hang(_)
+
+
+def _alarm_parent(_: dict[str, Any]) -> None:
+    """Hang, and let the parent's timer run out at once."""
+    os.kill(os.getppid(), signal.SIGALRM)
+    _hang(_)
+
+
+def _kill_parent(_: dict[str, Any]) -> None:
+    os.kill(os.getppid(), signal.SIGKILL)
+    _hang(_)
+
+
+def _exhaust(_: dict[str, Any]) -> None:
+    """Take memory until the system, which may give 256 MiB more, gives none."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    limit = pages * resource.getpagesize() + (256 << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    taken = []
+    while True:
+        taken.append(bytearray(32 << 20))
+
+
+def _print(_: dict[str, Any]) -> None:
+    """Print through Python, through C and to the descriptors themselves."""
+    sys.stdout.write("loading: python\n")
+    ctypes.CDLL(None).puts(b"loading: c library")
+    ctypes.CDLL(None).fflush(None)
+    os.write(1, b"loading: descriptor \xff\n")
+    os.write(2, b"loading: errors\n")
+
+
+def _warn(_: dict[str, Any]) -> None:
+    for _time in range(2):
+        warnings.warn("this chain is deprecated", DeprecationWarning, stacklevel=2)
+
+
+def _write_to_pipe(_: dict[str, Any]) -> None:
+    os.write(int(sys.argv[2]), b"what engines print\n")
+
+
+def _spawn(applied: dict[str, Any]) -> None:
+    """Start a process that outlives its parent if it is let."""
+    code = "import signal\nwhile True: signal.pause()"
+    applied["grandchild"] = subprocess.Popen([sys.executable, "-c", code]).pid
+
+
+def _fork(applied: dict[str, Any]) -> None:
+    """Fork a process that holds everything open that this one does."""
+    applied["grandchild"] = os.fork()
+    if applied["grandchild"] == 0:
+        _hang(applied)
+
+
+_FAULTS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "raise": _fail,
+    "sigkill": _signal_self,
+    "exit": _leave,
+    "hang": _hang,
+    "interrupt": _interrupt_parent,
+    "alarm": _alarm_parent,
+    "orphan": _kill_parent,
+    "oom": _exhaust,
+    "print": _print,
+    "warn": _warn,
+    "garble": _write_to_pipe,
+    "grandchild": _spawn,
+    "fork": _fork,
+}
