@@ -11,7 +11,7 @@ from pytest_lem.errors import FailureKind, LemError, config_error, did_you_mean
 
 def test_error_survives_pickling_with_kind_and_detail() -> None:
     """Errors cross process borders whole."""
-    error = pickle.loads(
+    error = pickle.loads(  # noqa: S301 - made on the next line
         pickle.dumps(LemError("it failed", kind=FailureKind.OOM, detail="Traceback"))
     )
     assert (str(error), error.kind, error.detail) == ("it failed", FailureKind.OOM, "Traceback")

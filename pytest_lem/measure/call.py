@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.panel import Panel
@@ -18,13 +18,15 @@ from pytest_lem.measure.flags import Flag
 from pytest_lem.measure.round import Measurement, Round, Work, flags_of, silent_meters
 from pytest_lem.measure.warmup import WarmUp
 
+R = TypeVar("R")
+
 #: Calls shorter than this are timed in groups during the warm-up, as timers are calibrated.
 _RESOLVED_S = 0.02
 #: Even a call that takes no measurable time is not grouped beyond this.
 _LARGEST_GROUP = 10**9
 
 Stamps = tuple[float, float]
-Protocol = Generator[int, Stamps, Measurement]
+Protocol = Generator[int, Stamps, None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +48,14 @@ class CallPlan:
     is_repeatable: bool = True
 
 
-def protocol(plan: CallPlan, panel: Panel, scope: Callable[[], Scope]) -> Protocol:
-    """Yield numbers of calls, take the stamps around them, return the measurement.
+def protocol(
+    plan: CallPlan, panel: Panel, scope: Callable[[], Scope], measurement: Measurement
+) -> Protocol:
+    """Yield numbers of calls and take the stamps around them, filling `measurement`.
 
     The meters are opened for `scope` after the warm-up, since the work may take a GPU only then.
+    What was measured before a failure stays in `measurement`.
     """
-    measurement = Measurement()
     repetitions = 1
     if plan.is_repeatable or plan.min_window_s > 0:
         repetitions = yield from _warm_up(plan, measurement)
@@ -73,7 +77,6 @@ def protocol(plan: CallPlan, panel: Panel, scope: Callable[[], Scope]) -> Protoc
     measurement.flags |= flags_of(
         measurement.rounds, has_estimate_only=panel.tier is Tier.ESTIMATED
     )
-    return measurement
 
 
 def work_of(calls: int, work_per_call: float | None) -> Work:
@@ -98,37 +101,33 @@ def _warm_up(plan: CallPlan, measurement: Measurement) -> Generator[int, Stamps,
     return warm_up.repetitions_for(plan.min_window_s) * group
 
 
-def run_sync(
-    protocol: Protocol, call: Callable[[], Any], *, synchronise: Callable[[], None]
-) -> tuple[Measurement, Any]:
-    """Drive the protocol with a function; return the measurement and the last result."""
-    result = None
+def run_sync(protocol: Protocol, call: Callable[[], R], *, synchronise: Callable[[], None]) -> R:
+    """Drive the protocol with a function and return its last result."""
     calls = next(protocol)
-    try:
-        while True:
-            synchronise()
-            start_s = time.monotonic()
-            for _ in range(calls):
-                result = call()
-            synchronise()
+    while True:
+        synchronise()
+        start_s = time.monotonic()
+        for _ in range(calls):
+            result = call()
+        synchronise()
+        try:
             calls = protocol.send((start_s, time.monotonic()))
-    except StopIteration as stop:
-        return stop.value, result
+        except StopIteration:
+            return result
 
 
 async def run_async(
-    protocol: Protocol, call: Callable[[], Awaitable[Any]], *, synchronise: Callable[[], None]
-) -> tuple[Measurement, Any]:
+    protocol: Protocol, call: Callable[[], Awaitable[R]], *, synchronise: Callable[[], None]
+) -> R:
     """Drive the protocol with a coroutine function, in the running loop."""
-    result = None
     calls = next(protocol)
-    try:
-        while True:
-            synchronise()
-            start_s = time.monotonic()
-            for _ in range(calls):
-                result = await call()
-            synchronise()
+    while True:
+        synchronise()
+        start_s = time.monotonic()
+        for _ in range(calls):
+            result = await call()
+        synchronise()
+        try:
             calls = protocol.send((start_s, time.monotonic()))
-    except StopIteration as stop:
-        return stop.value, result
+        except StopIteration:
+            return result

@@ -28,11 +28,8 @@ def measured_body(session: LemSession, item: pytest.Item) -> Iterator[None]:
     def measured() -> None:
         case = meterage.case(None, meterage.mark.unit)
         with meterage.recorded(case) as measurement:
-            found, _ = run_sync(
-                meterage.protocol(meterage.plan(is_body=True)), body, synchronise=synchronise
-            )
-            measurement.rounds = found.rounds
-            measurement.flags |= found.flags
+            protocol = meterage.protocol(meterage.plan(is_body=True), measurement)
+            run_sync(protocol, body, synchronise=synchronise)
 
     item.runtest = measured  # type: ignore[method-assign]
     try:

@@ -18,11 +18,12 @@ from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.reading import Tier
 from pytest_lem.errors import config_error
 from pytest_lem.measure.call import CallPlan, Protocol, protocol, work_of
+from pytest_lem.measure.flags import Flag
 from pytest_lem.measure.round import Measurement, Round, flags_of, silent_meters
 from pytest_lem.plugin.failure import failure_of
 from pytest_lem.plugin.items import call_key, source_sha256
 from pytest_lem.plugin.markers import MARK
-from pytest_lem.plugin.session import LemSession
+from pytest_lem.plugin.session import LemSession, records_of
 from pytest_lem.results.build import build_record
 from pytest_lem.results.record import Record
 
@@ -67,9 +68,9 @@ class Meterage:
             is_repeatable=not is_body,
         )
 
-    def protocol(self, plan: CallPlan) -> Protocol:
-        """Return the protocol of `plan` for this process."""
-        return protocol(plan, self.session.panel, own_scope)
+    def protocol(self, plan: CallPlan, measurement: Measurement) -> Protocol:
+        """Return the protocol of `plan` for this process, which fills `measurement`."""
+        return protocol(plan, self.session.panel, own_scope, measurement)
 
     def keep(
         self, case: Case, measurement: Measurement, error: BaseException | None = None
@@ -96,7 +97,7 @@ class Meterage:
     def recorded(self, case: Case) -> Iterator[Measurement]:
         """Keep a record of what happens inside, also when it fails, but not when it skips."""
         measurement = Measurement()
-        self.take_meters()
+        self._take_meters()
         try:
             with _recorded_warnings(measurement):
                 yield measurement
@@ -106,10 +107,37 @@ class Meterage:
             self.keep(case, measurement, error)
             raise
         finally:
-            self.release_meters()
+            self._release_meters()
         self.keep(case, measurement)
 
-    def take_meters(self) -> None:
+    @property
+    def last_record(self) -> Record:
+        """Return the record that was kept last."""
+        return records_of(self.item)[-1]
+
+    def begin(self) -> list[Any]:
+        """Open the meters for this process and read the first edge of a window."""
+        self.session.panel.open(own_scope())
+        synchronise()
+        return self.session.panel.begin()
+
+    def end(
+        self, edges: list[Any], start_s: float, end_s: float, work: float | None
+    ) -> tuple[Round, set[Flag]]:
+        """Close a window that was opened by `begin`."""
+        panel = self.session.panel
+        energies = panel.end(edges, start_s, end_s)
+        round_ = Round(
+            seq=0,
+            start_s=start_s,
+            end_s=end_s,
+            energies=energies,
+            work=work_of(1, work),
+            reasons=silent_meters(energies),
+        )
+        return round_, flags_of([round_], has_estimate_only=panel.tier is Tier.ESTIMATED)
+
+    def _take_meters(self) -> None:
         """Reserve the meters, which read one window at a time."""
         if self._is_open:
             raise config_error(
@@ -118,29 +146,9 @@ class Meterage:
             )
         self._is_open = True
 
-    def release_meters(self) -> None:
-        """Close the meters, so that the next window can have them."""
+    def _release_meters(self) -> None:
         self._is_open = False
         self.session.panel.close()
-
-    def single_round(
-        self, edges: list[Any], start_s: float, end_s: float, work: float | None
-    ) -> Round:
-        """Close a window that was opened by hand."""
-        energies = self.session.panel.end(edges, start_s, end_s)
-        return Round(
-            seq=0,
-            start_s=start_s,
-            end_s=end_s,
-            energies=energies,
-            work=work_of(1, work),
-            reasons=silent_meters(energies),
-        )
-
-    def flag(self, measurement: Measurement) -> None:
-        """Add the flags that follow from the rounds."""
-        is_estimate = self.session.panel.tier is Tier.ESTIMATED
-        measurement.flags |= flags_of(measurement.rounds, has_estimate_only=is_estimate)
 
 
 def own_scope() -> Scope:

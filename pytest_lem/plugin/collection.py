@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_lem.errors import LemError
+from pytest_lem.plugin.header import header_line
 from pytest_lem.plugin.items import call_key, is_body_the_work, param, uses
 from pytest_lem.plugin.markers import MARK, energy_mark
 from pytest_lem.plugin.measuring import Measuring
@@ -43,6 +44,7 @@ def prepare(config: pytest.Config, items: list[pytest.Item], asking: list[pytest
     _group_by_load(config, items, inferring)
     session.tests = len(asking)
     session.planned_s = sum(planned_seconds(session, item) for item in asking)
+    session.header = header_line(session)
     config.stash[SESSION] = session
     config.pluginmanager.register(Measuring(session), "lem-measuring")
 

@@ -85,7 +85,7 @@ class Collector:
         from pytest_lem.reports.table import render
 
         verbosity = self._config.get_verbosity("lem")
-        records = self.run_file.records
+        records = _last_attempts(self.run_file.records)
         writer = self._config.get_terminal_writer()
         if records and verbosity >= 0:
             reporter.section("energy")
@@ -110,6 +110,9 @@ class Collector:
         file = self.run_file
         if run := content.get("run"):
             file.run = file.run.model_copy(update=run)
+            if not self._tests and self._is_parallel and self._config.get_verbosity("lem") >= 0:
+                # The controlling process collects nothing, so it has printed no header.
+                self._line(content["header"])
             self._tests = max(self._tests, content["tests"])
             self._write("run", file.run.model_dump(mode="json"))
         for name, environment in content["environments"].items():
@@ -123,6 +126,8 @@ class Collector:
             if self._journal is None:
                 make_run_directory(self._config)
                 self._journal = Journal(run_directory(self._config) / "journal.jsonl")
+                versions = {"schema_version", "definitions_version"}
+                self._journal.append("format", self.run_file.model_dump(include=versions))
             self._journal.append(kind, content)
         except OSError as error:
             problem = f"cannot write the journal ({error.strerror}); results are in memory only"
@@ -131,8 +136,7 @@ class Collector:
 
     def _progress(self, record: Record) -> None:
         """Print one line for a case, with the time that is left in a long session."""
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is None or self._config.get_verbosity("lem") < 0:
+        if self._config.get_verbosity("lem") < 0:
             return
         from pytest_lem.reports.progress import progress_line
 
@@ -142,19 +146,38 @@ class Collector:
         line = progress_line(record)
         if left and elapsed_s + left_s > _LONG_S:
             line += f"  [{len(self._done)} of {self._tests}, about {duration(left_s)} left]"
+        self._line(f"  {line}")
+
+    @property
+    def _is_parallel(self) -> bool:
+        return self._config.pluginmanager.hasplugin("dsession")
+
+    def _line(self, text: str) -> None:
+        """Print a line of our own between those of pytest."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None:
+            return
         reporter.ensure_newline()
-        if self._config.pluginmanager.hasplugin("dsession"):
+        if self._is_parallel:
             # Under xdist the dots of all files stand in one line, which has to be ended.
             if self._config.get_terminal_writer().width_of_current_line:
                 reporter.write_line("")
-            reporter.write_line(f"  {line}")
+            reporter.write_line(text)
         else:
             # No newline after it: pytest begins the next test's line with one.
-            reporter.write(f"  {line}")
+            reporter.write(text)
 
     def _shown(self, path: Path) -> Path:
         base = self._config.invocation_params.dir
         return path.relative_to(base) if path.is_relative_to(base) else path
+
+
+def _last_attempts(records: list[Record]) -> list[Record]:
+    """Leave out what was measured anew because a test was rerun."""
+    last: dict[str, int] = {}
+    for record in records:
+        last[record.nodeid] = max(record.attempt, last.get(record.nodeid, 0))
+    return [record for record in records if record.attempt == last[record.nodeid]]
 
 
 def _iso(wall: float) -> str:
@@ -162,6 +185,11 @@ def _iso(wall: float) -> str:
 
 
 def _own_arguments(config: pytest.Config) -> list[str]:
-    """Return our own options alone: those of others may hold secrets."""
-    arguments = [str(argument) for argument in config.invocation_params.args]
-    return [argument for argument in arguments if argument.startswith("--lem")]
+    """Return our own options with their values: those of others may hold secrets."""
+    found: list[str] = []
+    is_value_next = False
+    for argument in map(str, config.invocation_params.args):
+        if argument.startswith("--lem") or (is_value_next and not argument.startswith("-")):
+            found.append(argument)
+        is_value_next = argument.startswith("--lem") and "=" not in argument
+    return found

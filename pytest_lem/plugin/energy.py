@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
 import pytest
 
-from pytest_lem.case import Case
-from pytest_lem.errors import config_error
+from pytest_lem.errors import LemError, config_error
 from pytest_lem.measure.call import run_async, run_sync
 from pytest_lem.measure.round import Measurement
-from pytest_lem.plugin.calls import Meterage, now_s, own_scope, synchronise
+from pytest_lem.plugin.calls import Meterage, now_s, synchronise
 from pytest_lem.plugin.session import records_of, session_of
 from pytest_lem.results.record import Record
 
@@ -46,13 +46,8 @@ class Energy:
             return fn(*args, **kwargs)
         case = self._meterage.case(None, self._meterage.mark.unit)
         with self._meterage.recorded(case) as measurement:
-            found, result = run_sync(
-                self._meterage.protocol(self._meterage.plan()),
-                lambda: fn(*args, **kwargs),
-                synchronise=synchronise,
-            )
-            _copy(found, measurement)
-        return result  # type: ignore[no-any-return]
+            protocol = self._meterage.protocol(self._meterage.plan(), measurement)
+            return run_sync(protocol, lambda: fn(*args, **kwargs), synchronise=synchronise)
 
     async def arun(
         self, coro_fn: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs
@@ -62,13 +57,10 @@ class Energy:
             return await coro_fn(*args, **kwargs)
         case = self._meterage.case(None, self._meterage.mark.unit)
         with self._meterage.recorded(case) as measurement:
-            found, result = await run_async(
-                self._meterage.protocol(self._meterage.plan()),
-                lambda: coro_fn(*args, **kwargs),
-                synchronise=synchronise,
+            protocol = self._meterage.protocol(self._meterage.plan(), measurement)
+            return await run_async(
+                protocol, lambda: coro_fn(*args, **kwargs), synchronise=synchronise
             )
-            _copy(found, measurement)
-        return result  # type: ignore[no-any-return]
 
     def window(
         self, name: str | None = None, *, work: float | None = None, unit: str | None = None
@@ -100,7 +92,8 @@ class Window:
         self._meterage = meterage
         self._name = name
         self._unit = unit
-        self._case: Case | None = None
+        self._recording: AbstractContextManager[Measurement] | None = None
+        self._measurement = Measurement()
         self._edges: list[Any] = []
         self._start_s = 0.0
 
@@ -112,12 +105,10 @@ class Window:
     def __enter__(self) -> Self:
         meterage = self._meterage
         if not meterage.session.is_off:
-            case = meterage.case(self._name, self._unit)
-            meterage.take_meters()
-            self._case = case
-            meterage.session.panel.open(own_scope())
-            synchronise()
-            self._edges = meterage.session.panel.begin()
+            recording = meterage.recorded(meterage.case(self._name, self._unit))
+            self._measurement = recording.__enter__()
+            self._recording = recording
+            self._edges = meterage.begin()
             self._start_s = now_s()
         return self
 
@@ -127,25 +118,21 @@ class Window:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._case is None:
+        if self._recording is None:
             return
         end_s = now_s()
-        round_ = self._meterage.single_round(self._edges, self._start_s, end_s, self.work)
-        self._meterage.release_meters()
-        if isinstance(error, pytest.skip.Exception):
-            return
-        measurement = Measurement()
+        round_, flags = self._meterage.end(self._edges, self._start_s, end_s, self.work)
         if error is None:
-            self._check_work()
-            measurement.rounds = [round_]
-            self._meterage.flag(measurement)
-        self.record = self._meterage.keep(self._case, measurement, error)
+            try:
+                self._check_work()
+            except LemError as mistake:
+                self._recording.__exit__(type(mistake), mistake, mistake.__traceback__)
+                raise
+            self._measurement.rounds = [round_]
+            self._measurement.flags |= flags
+        self._recording.__exit__(kind, error, traceback)
+        self.record = self._meterage.last_record if error is None else None
 
     def _check_work(self) -> None:
         if self.work is not None and self.work <= 0:
             raise config_error(f"`work` of a window is above 0, not {self.work!r}")
-
-
-def _copy(found: Measurement, measurement: Measurement) -> None:
-    measurement.rounds = found.rounds
-    measurement.flags |= found.flags

@@ -77,6 +77,8 @@ class Inference:
             run.measure()
         except BaseException as caught:
             error = explained(caught)
+            if error is caught:
+                raise
             raise error from None
         finally:
             record = self._record(planned, run.measurement, error)

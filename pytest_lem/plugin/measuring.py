@@ -26,12 +26,12 @@ class Measuring:
 
     def pytest_report_collectionfinish(self, config: pytest.Config) -> list[str]:
         """Say what measures and how; with `--collect-only -v`, every value with its origin."""
-        from pytest_lem.plugin.header import effective_lines, header_line
+        from pytest_lem.plugin.header import effective_lines
 
         verbosity = config.get_verbosity("lem")
         if verbosity < 0:
             return []
-        lines = [header_line(self._session)]
+        lines = [self._session.header]
         lines += [f"lem: {note}" for note in self._session.base.notes]
         if verbosity > 0 and config.option.collectonly:
             lines += effective_lines(self._session.base)

@@ -73,7 +73,11 @@ OPTIONS = (
 AXES = ("backend", "model", "precision", "batch_size")
 
 _BY_NAME = {option.name: option for option in OPTIONS}
-_SWITCH_ON = frozenset({"1", "true", "yes", "on"})
+#: Words for a switch in a variable or an ini entry; any other is a mistake.
+_SWITCH = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -114,7 +118,7 @@ def is_any_given(config: pytest.Config) -> bool:
 
 def _from_text(option: Option, text: str) -> Any:
     if option.is_switch:
-        return text.lower() in _SWITCH_ON
+        return _SWITCH.get(text.lower(), text)
     return text.split() if option.is_repeatable else text
 
 

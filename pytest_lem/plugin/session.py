@@ -53,6 +53,7 @@ class LemSession:
         logs = Path(self._scratch.name) if self._scratch else run_directory(config) / "logs"
         self.pool = HostPool(logs, prefix)
         self.tests = 0
+        self.header = ""
         self.planned_s = 0.0
         self._machine: dict[str, Any] | None = None
         self._environments: dict[str, dict[str, Any]] = {}
@@ -119,6 +120,7 @@ class LemSession:
         if not self._announced:
             content["devices"] = self.devices
             content["tests"] = self.tests
+            content["header"] = self.header
             content["run"] = {
                 "preset": self.base.settings.preset,
                 "meters": {m.name: self.panel.found[m.name].sentence for m in self.panel.meters},

@@ -99,8 +99,11 @@ def _read(config: pytest.Config) -> Layers:
 
 
 def _put(layers: Layers, name: str, path: tuple[str, ...], found: Given) -> None:
-    if name == "smoke" and found.value:
-        layers.put(("preset",), "smoke", found.origin)
+    if name == "smoke":
+        if not isinstance(found.value, bool):
+            raise config_error(f"{found.origin}: say true or false, not {found.value!r}")
+        if found.value:
+            layers.put(("preset",), "smoke", found.origin)
     elif name == "set":
         for assignment in found.value:
             _assign(layers, assignment, found.origin)

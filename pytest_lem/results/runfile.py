@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.results.definitions import DEFINITIONS_VERSION
+from pytest_lem.results.journal import read_journal
 from pytest_lem.results.record import Record, Stored
 
 #: A new major breaks readers, a new minor only adds fields.
@@ -95,12 +96,16 @@ def _replace(path: Path, text: str) -> None:
 
 
 def read_run(path: str | Path) -> RunFile:
-    """Read and validate a run file.
+    """Read and validate a run file, or the journal (`.jsonl`) of a run that was killed.
 
     Raises LemError (`data`) for what is missing, damaged or of another major version.
     """
+    path = Path(path)
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if path.suffix == ".jsonl":
+            content = _from_journal(read_journal(path))
+        else:
+            content = json.loads(path.read_text(encoding="utf-8"))
         version = str(content["schema_version"])
     except OSError as error:
         raise _unreadable(path, error.strerror or "unreadable") from error
@@ -114,6 +119,22 @@ def read_run(path: str | Path) -> RunFile:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise _unreadable(path, f"`{place}`: {first['msg']}") from error
+
+
+def _from_journal(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put together the document that a run would have written at its end."""
+    content: dict[str, Any] = {"environments": {}, "records": []}
+    for line in lines:
+        kind, entry = line["type"], line[line["type"]]
+        if kind == "format":
+            content |= entry
+        elif kind == "run":
+            content["run"] = entry
+        elif kind == "environment":
+            content["environments"][entry["id"]] = entry
+        elif kind == "record":
+            content["records"].append(entry)
+    return content
 
 
 def _unreadable(path: str | Path, why: str) -> LemError:

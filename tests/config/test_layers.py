@@ -39,9 +39,7 @@ def _merged(below: Any, above: Any) -> Any:
 
 @deterministic
 @given(below=MAPPINGS, above=MAPPINGS)
-def test_later_values_win_and_mappings_merge(
-    below: dict[str, Any], above: dict[str, Any]
-) -> None:
+def test_later_values_win_and_mappings_merge(below: dict[str, Any], above: dict[str, Any]) -> None:
     """Whether put one by one or laid over as a whole, layers merge like nested mappings."""
     put = _layers(below, above)
     laid = _layers(below)

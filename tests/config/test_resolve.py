@@ -135,13 +135,17 @@ def _paths(tree: dict[str, Any], prefix: str = "") -> list[str]:
         ),
         (
             "batch_size: two",
-            "lem.yaml:1: `batch_size`: input should be a valid integer, unable to parse string as "
-            "an integer, not 'two'",
+            (
+                "lem.yaml:1: `batch_size`: input should be a valid integer, unable to parse string "
+                "as an integer, not 'two'"
+            ),
         ),
         (
             "measure:\n  min_window_s: 9999",
-            "lem.yaml:2: `measure.min_window_s`: input should be less than or equal to 3600, "
-            "not 9999",
+            (
+                "lem.yaml:2: `measure.min_window_s`: input should be less than or equal to 3600, "
+                "not 9999"
+            ),
         ),
         (
             "workload:\n  prompts: [a,\n    3]",
@@ -154,8 +158,10 @@ def _paths(tree: dict[str, Any], prefix: str = "") -> list[str]:
         ("preset: smok", "lem.yaml:1: there is no preset `smok`: did you mean `smoke`?"),
         (
             "preset: fast",
-            "lem.yaml:1: there is no preset `fast`: known: latency, quick, rigorous, smoke, "
-            "standard, throughput",
+            (
+                "lem.yaml:1: there is no preset `fast`: known: latency, quick, rigorous, smoke, "
+                "standard, throughput"
+            ),
         ),
         (
             "backends:\n  engin: {threads: 1}",
@@ -167,8 +173,10 @@ def _paths(tree: dict[str, Any], prefix: str = "") -> list[str]:
         ),
         (
             "backends:\n  engine:\n    threads: 0",
-            "lem.yaml:3: `backends.engine.threads`: input should be greater than or equal to 1, "
-            "not 0",
+            (
+                "lem.yaml:3: `backends.engine.threads`: input should be greater than or equal to "
+                "1, not 0"
+            ),
         ),
         (
             "backends:\n  engine: 5",
@@ -176,8 +184,10 @@ def _paths(tree: dict[str, Any], prefix: str = "") -> list[str]:
         ),
         (
             "schema_version: '2.0'",
-            "lem.yaml:1: `schema_version`: this release reads version 1.0, so the file needs "
-            "porting, not '2.0'",
+            (
+                "lem.yaml:1: `schema_version`: this release reads version 1.0, so the file needs "
+                "porting, not '2.0'"
+            ),
         ),
         (
             "schema_version: 1.0",

@@ -32,7 +32,9 @@ def _burn() -> None:
 
 def _used_s() -> float:
     """Return the CPU seconds of this process and its ended children, as the system counts them."""
-    own, ended = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    own, ended = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     return own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime
 
 

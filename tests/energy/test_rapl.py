@@ -108,20 +108,21 @@ def test_a_wrapped_counter_is_taken_modulo_its_range(
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "turn", "reason"),
+    ("counts", "turn", "reason"),
     [
-        (500, 500, "999999", "the RAPL counter stood still while work was done"),
-        (500, 400, "", "the RAPL counter wrapped, and its range is unknown"),
-        (500, "", "999999", "the RAPL counter could not be read"),
-        ("", 500, "999999", "the RAPL counter could not be read"),
-        ("-1", 500, "999999", "the RAPL counter could not be read"),
+        ((500, 500), "999999", "the RAPL counter stood still while work was done"),
+        ((500, 400), "", "the RAPL counter wrapped, and its range is unknown"),
+        ((500, ""), "999999", "the RAPL counter could not be read"),
+        (("", 500), "999999", "the RAPL counter could not be read"),
+        (("-1", 500), "999999", "the RAPL counter could not be read"),
     ],
     ids=["still", "no-range", "lost", "late", "garbage"],
 )
 def test_what_cannot_be_known_is_null_with_the_reason(
-    powercap: SimpleNamespace, measure: Any, before: Any, after: Any, turn: str, reason: str
+    powercap: SimpleNamespace, measure: Any, counts: tuple[Any, Any], turn: str, reason: str
 ) -> None:
     """An energy is a number above 0 or nothing at all."""
+    before, after = counts
     powercap.zone("intel-rapl:0", "package-0", before)
     (powercap.root / "intel-rapl:0" / "max_energy_range_uj").write_text(turn)
     energy = measure(lambda: powercap.count("intel-rapl:0", after))["package-0"]

@@ -47,7 +47,9 @@ def record() -> Callable[..., Record]:
             reason=None if value_j else "the sensor slept",
         )
         work = (
-            Work(calls=4, units=units) if case.kind == "call" else Work(requests=4, output_tokens=24)
+            Work(calls=4, units=units)
+            if case.kind == "call"
+            else Work(requests=4, output_tokens=24)
         )
         found = Round(
             seq=0, start_s=0, end_s=2, energies=[energy], work=work, reasons=list(reasons)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_lem.energy.meter import Scope
+from pytest_lem.energy.panel import Panel
 from pytest_lem.energy.reading import Tier
 from pytest_lem.measure.call import CallPlan, protocol, run_async, run_sync, work_of
 from pytest_lem.measure.round import Measurement
@@ -38,22 +41,20 @@ def _drive(
     """Play the work on a clock of our own; return the measurement and the calls in each step."""
     steps: list[int] = []
     now_s = 100.0
-    running = protocol(plan, panel, _scope)
+    measurement = Measurement()
+    running = protocol(plan, panel, _scope, measurement)
     calls = next(running)
-    try:
+    with suppress(StopIteration):
         while True:
             steps.append(calls)
             end_s = now_s + calls * seconds_per_call(len(steps))
             stamps, now_s = (now_s, end_s), end_s + 1
             calls = running.send(stamps)
-    except StopIteration as stop:
-        return stop.value, steps
+    return measurement, steps
 
 
 @deterministic
-@given(
-    seconds=st.floats(1e-6, 20), min_window_s=st.floats(0, 30), rounds=st.integers(1, 5)
-)
+@given(seconds=st.floats(1e-6, 20), min_window_s=st.floats(0, 30), rounds=st.integers(1, 5))
 def test_there_are_as_many_rounds_as_planned_each_long_enough(
     metered: Any, seconds: float, min_window_s: float, rounds: int
 ) -> None:
@@ -68,8 +69,6 @@ def test_there_are_as_many_rounds_as_planned_each_long_enough(
 
 def test_short_calls_are_timed_in_groups() -> None:
     """A call below the clock's resolution is grouped by tens until a group takes 20 ms."""
-    from pytest_lem.energy.panel import Panel
-
     _, steps = _drive(
         _plan(rounds=1, min_window_s=0), Panel([], {}), seconds_per_call=lambda _: 1e-4
     )
@@ -86,7 +85,9 @@ def test_the_warm_up_is_not_metered(metered: Any) -> None:
 def test_the_scope_is_asked_for_after_the_warm_up(metered: Any) -> None:
     """Work may take a GPU only while it warms up."""
     asked: list[str] = []
-    running = protocol(_plan(), metered()[0], lambda: asked.append("scope") or _scope())
+    running = protocol(
+        _plan(), metered()[0], lambda: asked.append("scope") or _scope(), Measurement()
+    )
     next(running)
     for _ in range(4):
         running.send((0.0, 1.0))
@@ -111,9 +112,7 @@ def test_a_body_with_a_window_is_repeated_to_fill_it(metered: Any) -> None:
     assert found.rounds[0].window_s == 4.0
 
 
-@pytest.mark.parametrize(
-    ("work_per_call", "units"), [(None, None), (64, 256), (0.5, 2.0)], ids=str
-)
+@pytest.mark.parametrize(("work_per_call", "units"), [(None, None), (64, 256), (0.5, 2.0)], ids=str)
 def test_units_are_counted_only_if_the_work_is_known(
     work_per_call: float | None, units: float | None
 ) -> None:
@@ -180,15 +179,16 @@ def test_an_estimate_that_is_unknown_is_no_silent_sensor(metered: Any) -> None:
 class Work:
     """Counts its calls and returns their number; raises at the call that it is told."""
 
-    def __init__(self, fails_at: int = 0) -> None:
+    def __init__(self, fails_at: int = 0, error: type[Exception] = ZeroDivisionError) -> None:
         self.calls = 0
         self.synchronised: list[int] = []
         self._fails_at = fails_at
+        self._error = error
 
     def __call__(self) -> int:
         self.calls += 1
         if self.calls == self._fails_at:
-            raise ZeroDivisionError(f"call {self.calls}")
+            raise self._error(f"call {self.calls}")
         return self.calls
 
     async def coroutine(self) -> int:
@@ -199,56 +199,71 @@ class Work:
         self.synchronised.append(self.calls)
 
 
-def _run(way: str, plan: CallPlan, panel: Any, work: Work) -> tuple[Measurement, Any]:
-    running = protocol(plan, panel, _scope)
-    if way == "sync":
-        return run_sync(running, work, synchronise=work.synchronise)
-    return asyncio.run(run_async(running, work.coroutine, synchronise=work.synchronise))
+@dataclass
+class Driven:
+    """Work that was driven through the protocol, whether it failed or not."""
+
+    way: str
+    panel: Panel
+    found: Measurement = field(default_factory=Measurement)
+
+    def run(self, work: Work, **plan: Any) -> int:
+        running = protocol(_plan(**plan), self.panel, _scope, self.found)
+        if self.way == "sync":
+            return run_sync(running, work, synchronise=work.synchronise)
+        return asyncio.run(run_async(running, work.coroutine, synchronise=work.synchronise))
 
 
+#: Each round calls the work once, and nothing comes before.
 SHORT = {"rounds": 2, "warmup_max_s": 0, "is_repeatable": False}
 
 
-@pytest.mark.parametrize("way", ["sync", "async"])
-def test_the_last_result_is_returned(metered: Any, way: str) -> None:
+@pytest.fixture(params=["sync", "async"])
+def driven(request: pytest.FixtureRequest, metered: Any) -> Driven:
+    """Drive work as a function and as a coroutine."""
+    return Driven(request.param, metered()[0])
+
+
+def test_the_last_result_is_returned(driven: Driven) -> None:
     """A measured function is still a function: its result can be asserted on."""
     work = Work()
-    found, result = _run(way, _plan(**SHORT), metered()[0], work)
-    assert (result, work.calls, len(found.rounds)) == (2, 2, 2)
+    assert (driven.run(work, **SHORT), work.calls, len(driven.found.rounds)) == (2, 2, 2)
 
 
-@pytest.mark.parametrize("way", ["sync", "async"])
-def test_devices_are_synchronised_around_the_calls(metered: Any, way: str) -> None:
+def test_devices_are_synchronised_around_the_calls(driven: Driven) -> None:
     """Both edges of each window wait for the devices, outside the calls themselves."""
     work = Work()
-    _run(way, _plan(**SHORT), metered()[0], work)
+    driven.run(work, **SHORT)
     assert work.synchronised == [0, 1, 1, 2]
 
 
-@pytest.mark.parametrize("way", ["sync", "async"])
-def test_windows_lie_one_after_another_on_the_monotonic_clock(metered: Any, way: str) -> None:
+def test_windows_lie_one_after_another_on_the_monotonic_clock(driven: Driven) -> None:
     """Rounds do not overlap, and the energy is that of the window's own stamps."""
-    found, _ = _run(way, _plan(**SHORT), metered()[0], Work())
-    first, second = found.rounds
+    driven.run(Work(), **SHORT)
+    first, second = driven.found.rounds
     assert first.start_s <= first.end_s <= second.start_s <= second.end_s
     assert [e.value_j for e in second.energies] == [pytest.approx(3 * second.window_s)]
 
 
-@pytest.mark.parametrize("way", ["sync", "async"])
-def test_an_exception_of_the_work_reaches_the_caller(metered: Any, way: str) -> None:
-    """Failing work fails as it would unmeasured, at the call at which it fails."""
+def test_an_exception_of_the_work_reaches_the_caller(driven: Driven) -> None:
+    """Failing work fails at its call, and the rounds before it are kept."""
     work = Work(fails_at=2)
     with pytest.raises(ZeroDivisionError, match="call 2"):
-        _run(way, _plan(**SHORT), metered()[0], work)
-    assert work.calls == 2
+        driven.run(work, **SHORT)
+    assert (work.calls, len(driven.found.rounds)) == (2, 1)
 
 
-@pytest.mark.parametrize("way", ["sync", "async"])
-def test_calls_are_repeated_in_one_window(metered: Any, way: str) -> None:
+def test_an_exhausted_iterator_is_not_taken_for_the_end(metered: Any) -> None:
+    """StopIteration from the work is an error of the work."""
+    driven = Driven("sync", metered()[0])
+    with pytest.raises(StopIteration, match="call 2"):
+        driven.run(Work(fails_at=2, error=StopIteration), **SHORT)
+
+
+def test_calls_are_repeated_in_one_window(driven: Driven) -> None:
     """What a round counts as calls is how often the work really ran in it."""
     work = Work()
-    plan = _plan(rounds=1, min_window_s=0.03, warmup_max_s=0)
-    found, result = _run(way, plan, metered()[0], work)
+    result = driven.run(work, rounds=1, min_window_s=0.03, warmup_max_s=0)
     before, after = work.synchronised[-2:]
-    assert found.rounds[0].work.calls == after - before == work.calls - before
+    assert driven.found.rounds[0].work.calls == after - before == work.calls - before
     assert result == work.calls

@@ -27,7 +27,7 @@ def test_a_run_is_stored_with_journal_and_run_file(lem, suite, stored):
     assert (suite.path / ".lem" / ".gitignore").read_text().splitlines()[-1] == "*"
     result.stdout.fnmatch_lines([f"run file: .lem/runs/{directory.name}/run.json"])
     lines = read_journal(directory / "journal.jsonl")
-    assert [line["type"] for line in lines] == ["run", "environment", "record"]
+    assert [line["type"] for line in lines] == ["format", "run", "environment", "record"]
     assert lines[-1]["record"] == stored().records[0].plain()
 
 
@@ -54,12 +54,9 @@ def test_a_killed_run_leaves_its_finished_records(suite):
     suite.makepyfile(test_it=SOURCE + "def test_y(energy):\n    import os; os._exit(9)\n")
     result = suite.runpytest_subprocess()
     assert result.ret == 9
-    records = [
-        line["record"]
-        for line in read_journal(_run_directory(suite) / "journal.jsonl")
-        if line["type"] == "record"
-    ]
-    assert [(r["case"]["key"], r["status"]) for r in records] == [("test_it::test_x", "ok")]
+    run = read_run(_run_directory(suite) / "journal.jsonl")
+    assert [(r.case.key, r.status) for r in run.records] == [("test_it::test_x", "ok")]
+    assert run.records[0].environment in run.environments
 
 
 def test_the_run_file_describes_the_session(lem, stored):

@@ -55,7 +55,7 @@ def check(stored, journal):
         assert len(before.rounds) == len(after.rounds) == 2
         assert (failed.status, failed.failure_kind) == ("failed", kind)
         assert re.match(sentence, failed.message)
-        assert len(failed.rounds) == rounds
+        assert rounds is None or len(failed.rounds) == rounds
         assert failed.metrics["energy_per_output_token_j"].value is None
         assert [r["nodeid"] for r in journal()] == [r.nodeid for r in stored().records]
         assert [r["failure_kind"] for r in journal()] == [None, kind, None]
@@ -93,9 +93,9 @@ def check(stored, journal):
             "argument: `backends.ngram.order`: input should be less than or equal to 8, not 99",
         ),
         (
-            "workload={'tokens': 3}",
+            "workload={'outptu_tokens': 3}",
             "config",
-            "argument: unknown key `workload.tokens`: did you mean `output_tokens`",
+            "argument: unknown key `workload.outptu_tokens`: did you mean `output_tokens`",
         ),
         (
             "measure={'rounds': 'many'}",
@@ -187,7 +187,7 @@ def test_a_backend_that_hangs_is_ended_by_its_own_limit(lem, check):
         lem(SUITE.format(fault=text), "-p", "no:timeout"),
         "the backend did not answer in time and was killed; raise `measure.timeout_s`",
         "timeout",
-        rounds=1,
+        rounds=None,  # a second is long, but a busy machine may need it for what comes before
     )
 
 
@@ -196,7 +196,12 @@ def test_a_backend_that_hangs_is_ended_by_pytest_timeout(suite, check):
     text = f"@pytest.mark.timeout(1)\n{fault(f'grandchild@load hang@{MIDDLE}')}"
     suite.makepyfile(SUITE.format(fault=text))
     result = suite.runpytest_subprocess("--lem-json=run.json", "--timeout-method=signal")
-    check(result, r".*Timeout \(>1.0s\) from pytest-timeout", "timeout", rounds=1)
+    check(
+        result,
+        r"Timeout \(>1.0s\) from pytest-timeout while the backend was at work",
+        "timeout",
+        None,
+    )
 
 
 def test_a_timer_that_runs_out_in_the_middle_of_a_round(suite, check):
@@ -204,7 +209,7 @@ def test_a_timer_that_runs_out_in_the_middle_of_a_round(suite, check):
     text = f"@pytest.mark.timeout(600)\n{fault(f'grandchild@load alarm@{MIDDLE}')}"
     suite.makepyfile(SUITE.format(fault=text))
     result = suite.runpytest_subprocess("--lem-json=run.json", "--timeout-method=signal")
-    check(result, r".*Timeout \(>600.0s\) from pytest-timeout", "timeout", rounds=1)
+    check(result, r"Timeout \(>600.0s\) from pytest-timeout while the backend", "timeout", rounds=1)
 
 
 def test_the_thread_of_pytest_timeout_leaves_the_journal(suite, journal):

@@ -1,6 +1,7 @@
 """The fixture `inference`, with a small language model in a real host process."""
 
 import json
+import tempfile
 
 import pytest
 
@@ -290,7 +291,7 @@ def test_the_key_names_the_case(lem, only):
     assert case.key == f"infer/ngram/model/float64/b1/default-{case.digest[:8]}"
 
 
-def test_the_order_of_a_length_is_no_part_of_how_it_is_measured(lem, stored):
+def test_how_it_is_measured_is_no_part_of_a_case(lem, stored):
     """Rounds and time limits do not make another case; tokens do."""
     lem(
         """
@@ -304,7 +305,7 @@ def test_the_order_of_a_length_is_no_part_of_how_it_is_measured(lem, stored):
     assert first == second != third
 
 
-def test_off_runs_once_and_writes_nothing(lem, suite):
+def test_off_runs_once_and_writes_nothing(suite, monkeypatch):
     """With `--lem=off` the test gets its result, and no directory and no file is left."""
     suite.makepyfile(
         test_it="""
@@ -315,14 +316,16 @@ def test_off_runs_once_and_writes_nothing(lem, suite):
             assert found.energy_per_output_token_j is None
         """
     )
+    monkeypatch.setattr(tempfile, "tempdir", str(suite.mkdir("scratch")))
     result = suite.runpytest_inprocess("--lem=off")
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*J/token*")
+    assert list(suite.path.joinpath("scratch").iterdir()) == []
     assert not (suite.path / ".lem").exists()
     assert not (suite.path / "run.json").exists()
 
 
-def test_off_shows_what_the_backend_printed_on_failure(lem, suite):
+def test_off_shows_what_the_backend_printed_on_failure(suite):
     """The log of the backend is at hand without a directory of the run."""
     suite.makepyfile(
         test_it="""
@@ -335,7 +338,7 @@ def test_off_shows_what_the_backend_printed_on_failure(lem, suite):
     result.stdout.fnmatch_lines(["*was killed by SIGKILL*", "loading: c library"])
 
 
-def test_tests_that_share_a_load_load_once(lem, stored, suite):
+def test_tests_that_share_a_load_load_once(lem, stored):
     """The second case of a load has no phase `load`; another load ends the first."""
     lem(
         """

@@ -95,8 +95,7 @@ def called(measured: Callable[..., Measurement]) -> Callable[..., Measurement]:
         found = measured(applied={}, **fields)
         works = [Work(calls=calls, units=4.0 * calls if units else None) for calls in (4, 2)]
         found.rounds = [
-            replace(r, work=work, requests=[])
-            for r, work in zip(found.rounds, works, strict=True)
+            replace(r, work=work, requests=[]) for r, work in zip(found.rounds, works, strict=True)
         ]
         return found
 

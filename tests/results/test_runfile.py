@@ -164,9 +164,7 @@ def test_a_write_that_fails_leaves_the_old_file(stored: Path, run_file: RunFile)
     assert list(stored.parent.iterdir()) == [stored]
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(
-    run_file: RunFile, tmp_path: Path
-) -> None:
+def test_a_place_that_cannot_be_written_is_one_sentence(run_file: RunFile, tmp_path: Path) -> None:
     """A file in the place of a folder, and a folder in the place of the file."""
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -43,7 +44,7 @@ def test_prompts_are_sent_in_order_and_repeat_when_they_run_out(
 def test_batch_size_divides_the_same_requests_differently(requests: int, batch_size: int) -> None:
     """Only the last batch may be smaller, and what is sent does not depend on the batch size."""
     batches = replace(ABC, requests=requests).batches(batch_size)
-    assert sum(batches, []) == replace(ABC, requests=requests).batches(requests)[0]
+    assert list(itertools.chain(*batches)) == replace(ABC, requests=requests).batches(requests)[0]
     assert all(len(batch) == batch_size for batch in batches[:-1])
     assert 1 <= len(batches[-1]) <= batch_size
 

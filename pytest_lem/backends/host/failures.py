@@ -20,8 +20,7 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate mem
 def described(error: Exception) -> dict[str, Any]:
     """Return kind, sentence and detail of an error."""
     if isinstance(error, LemError):
-        cause = error.__cause__
-        detail = error.detail or (_traceback(cause) if cause else "")
+        detail = error.detail or (_traceback(error.__cause__) if error.__cause__ else "")
         return {"kind": str(error.kind), "sentence": str(error), "detail": detail}
     detail = _traceback(error)
     first = (str(error).strip() or "no message").splitlines()[0]

@@ -323,7 +323,7 @@ from pytest_lem.backends.host.process import Host
 
 host = Host(Path(sys.argv[1]))
 spec = {"backend": "ngram", "model": sys.argv[2], "precision": "float64", "max_batch_size": 1,
-        "options": {"faults": "orphan@load"}}
+        "options": {"faults": "grandchild@load orphan@load"}}
 host.ask("load", "loaded", timeout_s=60, backend="ngram_backend:NgramBackend", spec=spec)
 """
 

@@ -1,0 +1,100 @@
+"""Records with round figures, made the way that real ones are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_lem.case import Case, call_case, infer_case
+from pytest_lem.energy.reading import Domain, Energy, Tier
+from pytest_lem.measure.flags import Flag, Reason
+from pytest_lem.measure.round import Measurement, Round, Work
+from pytest_lem.results.build import Context, build_record
+from pytest_lem.results.record import Record
+from pytest_lem.workloads.workload import Workload
+
+GIB = 2**30
+
+
+def _record(
+    case: Case,
+    round_: dict[str, Any],
+    *,
+    joules: float | None = 8.0,
+    tier: Tier = Tier.COUNTER,
+    flags: tuple[Flag, ...] = (),
+    reasons: tuple[Reason, ...] = (),
+    failure: Any = None,
+    text: str | None = None,
+    is_measured: bool = True,
+) -> Record:
+    domain = Domain.ESTIMATE if tier is Tier.ESTIMATED else Domain.PACKAGE
+    energy = Energy(
+        domain=domain,
+        device="package-0",
+        tier=tier,
+        value_j=joules,
+        u_random_j=joules and joules * 0.05,
+        u_systematic_j=joules and 0.0,
+        reason=None if joules else "the sensor slept",
+    )
+    found = Round(
+        seq=0, start_s=10.0, end_s=12.0, energies=[energy], reasons=list(reasons), **round_
+    )
+    measurement = Measurement(
+        rounds=[found] if is_measured else [],
+        flags=set(flags),
+        text=text,
+        peak_host_memory_bytes=GIB if case.kind == "infer" else None,
+    )
+    context = Context(nodeid="t", prompt="Where? [bold]")
+    return build_record(case, measurement, context, failure=failure)
+
+
+@pytest.fixture
+def model() -> Callable[..., Record]:
+    """Make the record of a model: 8 J and 2 s for two requests of 4 tokens."""
+
+    def make(
+        *,
+        backend: str = "transformers",
+        batch_size: int = 2,
+        name: str = "default",
+        options: dict[str, Any] | None = None,
+        output_tokens: int = 4,
+        **fields: Any,
+    ) -> Record:
+        case = infer_case(
+            backend=backend,
+            model="org/small",
+            precision="float32",
+            batch_size=batch_size,
+            workload=Workload(name=name).canonical(batch_size),
+            options=options or {},
+        )
+        request = {
+            "input_tokens": 5,
+            "token_ids": list(range(output_tokens)),
+            "sent_s": 10.0,
+            "token_times_s": [10.5 + 0.25 * step for step in range(output_tokens)],
+            "done_s": 10.5 + 0.25 * (output_tokens - 1),
+        }
+        work = Work(requests=2, input_tokens=10, output_tokens=2 * output_tokens)
+        return _record(case, {"requests": [request, request], "work": work}, **fields)
+
+    return make
+
+
+@pytest.fixture
+def call() -> Callable[..., Record]:
+    """Make the record of a callable: 8 J and 2 s for 4 calls of 2 rows each."""
+
+    def make(
+        name: str = "test_it.py::test_sort", *, unit: str | None = "row", **fields: Any
+    ) -> Any:
+        units = 8.0 if unit else None
+        return _record(call_case(name, unit=unit), {"work": Work(calls=4, units=units)}, **fields)
+
+    return make
