@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_lem.energy.reading import Tier
-from pytest_lem.results.record import Metric, Record
+
+if TYPE_CHECKING:
+    from pytest_lem.results.record import Metric, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

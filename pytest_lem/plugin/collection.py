@@ -10,8 +10,8 @@ import pytest
 
 from pytest_lem.errors import LemError
 from pytest_lem.plugin.header import header_line
-from pytest_lem.plugin.items import call_key, is_body_the_work, param, uses
-from pytest_lem.plugin.markers import MARK, energy_mark
+from pytest_lem.plugin.items import call_key, param, uses, uses_any
+from pytest_lem.plugin.markers import MARK, EnergyMark, energy_mark
 from pytest_lem.plugin.measuring import Measuring
 from pytest_lem.plugin.options import AXES
 from pytest_lem.plugin.parametrize import default_of
@@ -30,8 +30,7 @@ def prepare(config: pytest.Config, items: list[pytest.Item], asking: list[pytest
     if not asking:
         return
     _warn_about_rival(config)
-    for item in asking:
-        item.stash[MARK] = energy_mark(item)
+    _check_marks(asking)
     _refuse_duplicate_names(asking)
     inferring = [item for item in asking if uses(item, "inference")]
     try:
@@ -70,18 +69,28 @@ def _warn_about_rival(config: pytest.Config) -> None:
         )
 
 
+def _check_marks(items: list[pytest.Item]) -> None:
+    """Check every marker once; the parameters of a test share what was read from it."""
+    known: dict[int, EnergyMark] = {}
+    for item in items:
+        key = id(item.get_closest_marker("energy"))  # marks live as long as their tests
+        if key not in known:
+            known[key] = energy_mark(item)
+        item.stash[MARK] = known[key]
+
+
 def _refuse_duplicate_names(items: list[pytest.Item]) -> None:
     """Refuse two `call` cases of one key, which would be one line of history."""
-    owners: dict[str, str] = {}
+    owners: dict[str, pytest.Item] = {}
     for item in items:
         if uses(item, "inference"):
             continue
         key = call_key(item)
-        other = owners.setdefault(key, item.nodeid)
-        if other != item.nodeid:
+        other = owners.setdefault(key, item)
+        if other is not item and other.nodeid != item.nodeid:
             raise pytest.UsageError(
-                f"{item.nodeid} and {other} would both be stored as `{key}`; give one of them "
-                "another name with @pytest.mark.energy(name=...)"
+                f"{item.nodeid} and {other.nodeid} would both be stored as `{key}`; give one of "
+                "them another name with @pytest.mark.energy(name=...)"
             )
 
 
@@ -145,10 +154,10 @@ def _refuse_short_timeouts(session: LemSession, items: list[pytest.Item]) -> Non
 
 
 def planned_seconds(session: LemSession, item: pytest.Item) -> float:
-    """Return the seconds that the windows of a test take at least."""
+    """Return the seconds that the windows of a test that asks for energy take at least."""
     mark = item.stash[MARK]
     measure = session.base.settings.measure
-    is_body = is_body_the_work(item)
+    is_body = not uses_any(item)
     rounds = mark.rounds or (1 if is_body else measure.rounds)
     window_s = mark.min_window if mark.min_window is not None else measure.min_window_s
     return 0.0 if is_body and mark.min_window is None else rounds * window_s
@@ -171,8 +180,9 @@ def _group_by_load(
 ) -> None:
     """Let tests that share a load follow each other, in the places that such tests have."""
     groups: dict[tuple[Any, ...], list[pytest.Item]] = defaultdict(list)
+    defaults = {name: default_of(config, name) for name in _LOAD_AXES}
     for item in inferring:
-        key = tuple(param(item, name) or default_of(config, name) for name in _LOAD_AXES)
+        key = tuple(param(item, name) or default for name, default in defaults.items())
         groups[key].append(item)
     ordered = iter([item for group in groups.values() for item in group])
     places = {id(item) for item in inferring}

@@ -11,6 +11,7 @@ import pytest
 from pytest_lem.plugin.markers import MARK
 
 _FIXTURES = frozenset({"energy", "inference"})
+_PLACE = pytest.StashKey[str]()
 
 
 def param(item: pytest.Item, name: str) -> Any:
@@ -24,10 +25,14 @@ def uses(item: pytest.Item, fixture: str) -> bool:
     return fixture in getattr(item, "fixturenames", ())
 
 
+def uses_any(item: pytest.Item) -> bool:
+    """Tell whether a test uses one of our fixtures."""
+    return not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
 def is_body_the_work(item: pytest.Item) -> bool:
     """Tell whether a test has the marker and none of our fixtures."""
-    has_marker = item.get_closest_marker("energy") is not None
-    return has_marker and not any(uses(item, fixture) for fixture in _FIXTURES)
+    return not uses_any(item) and item.get_closest_marker("energy") is not None
 
 
 def call_key(item: pytest.Item) -> str:
@@ -36,11 +41,18 @@ def call_key(item: pytest.Item) -> str:
     if mark.name:
         callspec = getattr(item, "callspec", None)
         return f"{mark.name}[{callspec.id}]" if callspec else mark.name
+    home = (item.parent or item).stash
+    if _PLACE not in home:
+        home[_PLACE] = _place(item)
+    return f"{home[_PLACE]}::{item.name}"
+
+
+def _place(item: pytest.Item) -> str:
+    """Return module and class, which the tests of one parent have in common."""
     module = getattr(item, "module", None)
     owner = getattr(item, "cls", None)
-    path = [module.__name__ if module else item.path.stem]
-    path += [owner.__name__] if owner else []
-    return "::".join([*path, item.name])
+    name = module.__name__ if module else item.path.stem
+    return f"{name}::{owner.__name__}" if owner else str(name)
 
 
 def source_sha256(item: pytest.Item) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,7 +14,9 @@ from pytest_lem.plugin.items import is_body_the_work
 from pytest_lem.plugin.logs import LOGS
 from pytest_lem.plugin.markers import MARK
 from pytest_lem.plugin.session import LemSession, forget_records, records_of
-from pytest_lem.results.record import Record
+
+if TYPE_CHECKING:
+    from pytest_lem.results.record import Record
 
 _LOG_CHARACTERS = 20_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,12 +20,13 @@ from pytest_lem.measure.flags import Flag
 from pytest_lem.plugin.logs import LOGS
 from pytest_lem.plugin.rundir import make_run_directory, run_directory
 from pytest_lem.plugin.settings import mode, resolve_for, session_layers
-from pytest_lem.results.build import Context
-from pytest_lem.results.environment import gpus, machine, python_facts
-from pytest_lem.results.record import Record
+
+if TYPE_CHECKING:  # records are imported when there is one: a collection does not wait for them
+    from pytest_lem.results.build import Context
+    from pytest_lem.results.record import Record
 
 SESSION = pytest.StashKey["LemSession"]()
-_RECORDS = pytest.StashKey[list[Record]]()
+_RECORDS = pytest.StashKey["list[Record]"]()
 
 #: Presets that keep the whole method.
 _FULL_PRESETS = frozenset({"standard", "rigorous", "latency", "throughput"})
@@ -80,6 +81,9 @@ class LemSession:
 
     def context(self, item: pytest.Item, resolved: Resolved, host: dict[str, Any]) -> Context:
         """Return what a record says beside its measurement. `host` describes a host process."""
+        from pytest_lem.results.build import Context
+        from pytest_lem.results.environment import python_facts
+
         environment = {**self._machine_facts(), **(host or python_facts())}
         environment_id = digest(environment)[:12]
         self._environments[environment_id] = environment
@@ -100,6 +104,8 @@ class LemSession:
     def devices(self) -> dict[str, dict[str, Any]]:
         """Return the GPUs of this machine by UUID."""
         if self._devices is None:
+            from pytest_lem.results.environment import gpus
+
             self._devices = gpus()
         return self._devices
 
@@ -138,6 +144,8 @@ class LemSession:
 
     def _machine_facts(self) -> dict[str, Any]:
         if self._machine is None:
+            from pytest_lem.results.environment import machine
+
             self._machine = machine(self.config.rootpath)
         return self._machine
 

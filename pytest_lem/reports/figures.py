@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from math import floor, log10
+from typing import TYPE_CHECKING
 
 from pytest_lem.energy.reading import Tier
-from pytest_lem.results.record import Metric
+
+if TYPE_CHECKING:
+    from pytest_lem.results.record import Metric
 
 #: Marks an estimate wherever it is printed.
 ESTIMATE_MARK = "~"

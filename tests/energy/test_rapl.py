@@ -26,7 +26,9 @@ def measure(powercap: SimpleNamespace) -> Callable[..., dict[str, Energy]]:
         work()
         energies = meter.end(edge, 10.0, 12.0)
         meter.close()
-        return {energy.device: energy for energy in energies}
+        found = {energy.device: energy for energy in energies}
+        assert len(found) == len(energies)
+        return found
 
     return read
 

@@ -195,7 +195,7 @@ def _spawn(
             stderr=subprocess.STDOUT,
             pass_fds=(read_fd, write_fd),
             env=_environment(os.environ, is_same_python=python is None),
-            start_new_session=False,
+            start_new_session=True,
         )
 
 
