@@ -29,7 +29,7 @@ Name = Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 class WorkloadSettings(_Model):
@@ -176,7 +176,7 @@ class Settings(_Model):
     backend: Name = Field(
         "transformers", description="Inference library.", examples=["transformers"]
     )
-    model: Name = Field(
+    model: Annotated[str, Field(min_length=1)] = Field(
         "smollm2-135m-instruct",
         description="Hugging Face id, local directory, or `smollm2-135m-instruct`.",
         examples=["smollm2-135m-instruct"],

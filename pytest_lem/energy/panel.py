@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_lem.energy.meter import Availability, Meter, Scope
 from pytest_lem.energy.reading import TIERS, Energy, Tier
-from pytest_lem.errors import FailureKind, LemError
-from pytest_lem.registry import METERS, entries, load
+from pytest_lem.errors import FailureKind, LemError, config_error
+from pytest_lem.registry import METERS, entries, find
 
 #: Meters that `auto` considers, so that a stranger's is used only when it is named.
 AUTO = ("nvml", "rapl", "estimated")
@@ -60,12 +60,20 @@ class Panel:
     def end(self, edges: list[Any], start_s: float, end_s: float) -> list[Energy]:
         """Read the last edge of every meter, in the opposite order."""
         pairs = reversed(list(zip(self.meters, edges, strict=True)))
-        return [e for meter, edge in pairs for e in meter.end(edge, start_s, end_s)]
+        return [_checked(e) for meter, edge in pairs for e in meter.end(edge, start_s, end_s)]
 
     def close(self) -> None:
         """Close every meter."""
         for meter in self.meters:
             meter.close()
+
+
+def _checked(energy: Energy) -> Energy:
+    """Return an energy that can be true: no work is done for nothing."""
+    if energy.value_j is None or energy.value_j > 0:
+        return energy
+    reason = f"the meter shows {energy.value_j:g} J for a window in which work was done"
+    return replace(energy, value_j=None, u_random_j=None, u_systematic_j=None, reason=reason)
 
 
 def choose(names: Iterable[str], settings: Mapping[str, Any]) -> Panel:
@@ -76,8 +84,9 @@ def choose(names: Iterable[str], settings: Mapping[str, Any]) -> Panel:
     """
     names = list(names)
     is_auto = names == ["auto"]
-    candidates = [n for n in AUTO if n in entries(METERS)] if is_auto else names
-    meters: dict[str, Meter] = {name: load(METERS, name)(**settings) for name in candidates}
+    registered = entries(METERS)
+    candidates = [n for n in AUTO if n in registered] if is_auto else names
+    meters = {name: _made(name, registered, settings) for name in candidates}
     found = {name: meter.availability() for name, meter in meters.items()}
     usable = [name for name in candidates if found[name].is_available]
     if is_auto:
@@ -88,3 +97,15 @@ def choose(names: Iterable[str], settings: Mapping[str, Any]) -> Panel:
             kind=FailureKind.METER,
         )
     return Panel([meters[name] for name in usable], found)
+
+
+def _made(name: str, registered: Mapping[str, Any], settings: Mapping[str, Any]) -> Meter:
+    """Make one meter; an unknown name, or one that the meter does not bear, is an error."""
+    entry = registered.get(name) or find(METERS, name)
+    meter: Meter = entry.load()(**settings)
+    if meter.name != name:
+        raise config_error(
+            f"the meter `{name}` calls itself `{meter.name}`; its entry point and its class must "
+            "agree"
+        )
+    return meter

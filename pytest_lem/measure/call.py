@@ -35,8 +35,8 @@ class CallPlan:
 
     Attributes:
         work_per_call: units of work in one call, or None if the caller did not say.
-        is_repeatable: False for work that may run only once per round, without warm-up: the
-            body of a test, say.
+        is_repeatable: False for work that runs once per round and without warm-up, such as the
+            body of a test, unless a `min_window_s` asks for more.
 
     """
 

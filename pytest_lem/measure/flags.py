@@ -17,11 +17,6 @@ class Flag(StrEnum):
     SINGLE_ROUND = "single_round"
     UNSTEADY = "unsteady"
 
-    @property
-    def text(self) -> str:
-        """Return what it means and what helps."""
-        return _FLAG_TEXTS[self]
-
 
 class Reason(StrEnum):
     """Why a round, and with it its case, is not to be trusted."""
@@ -29,13 +24,8 @@ class Reason(StrEnum):
     METER_SILENT = "meter_silent"
     TOKEN_COUNT = "token_count"  # noqa: S105 - a count of tokens
 
-    @property
-    def text(self) -> str:
-        """Return what it means and what helps."""
-        return _REASON_TEXTS[self]
 
-
-_FLAG_TEXTS = {
+_TEXTS: dict[str, str] = {
     Flag.CONTENDED: "other tests ran at the same time (pytest-xdist) and may be in the figures; "
     "run energy tests with -n 0",
     Flag.DUPLICATE_KEY: "another test of this run measured the same case; change one of them or "
@@ -46,9 +36,11 @@ _FLAG_TEXTS = {
     Flag.SHORT_WINDOW: "a window was shorter than 1 s, too short for the sensors; raise min_window",
     Flag.SINGLE_ROUND: "one round says nothing about scatter; raise the number of rounds",
     Flag.UNSTEADY: "the warm-up ended before the times were steady; raise measure.warmup_max_s",
-}
-
-_REASON_TEXTS = {
     Reason.METER_SILENT: "a meter gave no value although work was done",
     Reason.TOKEN_COUNT: "the tokens that the backend reports, returns and was asked for differ",
 }
+
+
+def explained(word: str) -> str:
+    """Return a flag or reason with its text; one of a later release stands by itself."""
+    return f"{word}: {_TEXTS[word]}" if word in _TEXTS else word

@@ -22,7 +22,7 @@ from pytest_lem.measure.flags import Flag
 from pytest_lem.measure.round import Measurement, Round, flags_of, silent_meters
 from pytest_lem.plugin.failure import failure_of
 from pytest_lem.plugin.items import call_key, source_sha256
-from pytest_lem.plugin.markers import MARK
+from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.session import LemSession, records_of
 from pytest_lem.results.build import build_record
 from pytest_lem.results.record import Record
@@ -34,7 +34,7 @@ class Meterage:
     def __init__(self, session: LemSession, item: pytest.Item) -> None:
         self.session = session
         self.item = item
-        self.mark = item.stash[MARK]
+        self.mark = mark_of(item)
         self._names: list[str] = []
         self._is_open = False
 

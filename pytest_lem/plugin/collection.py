@@ -11,16 +11,13 @@ import pytest
 from pytest_lem.errors import LemError
 from pytest_lem.plugin.header import header_line
 from pytest_lem.plugin.items import call_key, param, uses, uses_any
-from pytest_lem.plugin.markers import MARK, EnergyMark, energy_mark
+from pytest_lem.plugin.markers import check_marks, mark_of
 from pytest_lem.plugin.measuring import Measuring
 from pytest_lem.plugin.options import AXES
 from pytest_lem.plugin.parametrize import default_of
-from pytest_lem.plugin.session import SESSION, LemSession
+from pytest_lem.plugin.session import LOAD_AXES, SESSION, LemSession
 from pytest_lem.plugin.settings import axis_values, mode
 from pytest_lem.registry import BACKENDS, load
-
-#: The axes that decide which host a test needs.
-_LOAD_AXES = ("backend", "model", "precision")
 
 
 def prepare(config: pytest.Config, items: list[pytest.Item], asking: list[pytest.Item]) -> None:
@@ -30,7 +27,7 @@ def prepare(config: pytest.Config, items: list[pytest.Item], asking: list[pytest
     if not asking:
         return
     _warn_about_rival(config)
-    _check_marks(asking)
+    check_marks(config, asking)
     _refuse_duplicate_names(asking)
     inferring = [item for item in asking if uses(item, "inference")]
     try:
@@ -40,7 +37,7 @@ def prepare(config: pytest.Config, items: list[pytest.Item], asking: list[pytest
     except LemError as error:
         raise pytest.UsageError(str(error)) from None
     _refuse_short_timeouts(session, asking)
-    _group_by_load(config, items, inferring)
+    _group_by_load(session, items, inferring)
     session.tests = len(asking)
     session.planned_s = sum(planned_seconds(session, item) for item in asking)
     session.header = header_line(session)
@@ -67,16 +64,6 @@ def _warn_about_rival(config: pytest.Config) -> None:
             ),
             stacklevel=2,
         )
-
-
-def _check_marks(items: list[pytest.Item]) -> None:
-    """Check every marker once; the parameters of a test share what was read from it."""
-    known: dict[int, EnergyMark] = {}
-    for item in items:
-        key = id(item.get_closest_marker("energy"))  # marks live as long as their tests
-        if key not in known:
-            known[key] = energy_mark(item)
-        item.stash[MARK] = known[key]
 
 
 def _refuse_duplicate_names(items: list[pytest.Item]) -> None:
@@ -155,7 +142,7 @@ def _refuse_short_timeouts(session: LemSession, items: list[pytest.Item]) -> Non
 
 def planned_seconds(session: LemSession, item: pytest.Item) -> float:
     """Return the seconds that the windows of a test that asks for energy take at least."""
-    mark = item.stash[MARK]
+    mark = mark_of(item)
     measure = session.base.settings.measure
     is_body = not uses_any(item)
     rounds = mark.rounds or (1 if is_body else measure.rounds)
@@ -176,14 +163,20 @@ def _timeout_s(config: pytest.Config, item: pytest.Item) -> float | None:
 
 
 def _group_by_load(
-    config: pytest.Config, items: list[pytest.Item], inferring: list[pytest.Item]
+    session: LemSession, items: list[pytest.Item], inferring: list[pytest.Item]
 ) -> None:
-    """Let tests that share a load follow each other, in the places that such tests have."""
+    """Let tests that share a load follow each other, in the places that such tests have.
+
+    The largest batch of each group is noted: an engine that reserves memory is loaded for it.
+    """
     groups: dict[tuple[Any, ...], list[pytest.Item]] = defaultdict(list)
-    defaults = {name: default_of(config, name) for name in _LOAD_AXES}
+    defaults = {name: default_of(session.config, name) for name in AXES}
     for item in inferring:
-        key = tuple(param(item, name) or default for name, default in defaults.items())
+        key = tuple(param(item, name) or defaults[name] for name in LOAD_AXES)
         groups[key].append(item)
+        size = param(item, "batch_size") or defaults["batch_size"]
+        if isinstance(size, int):  # a wrong one is left to its test
+            session.largest_batch[key] = max(size, session.largest_batch.get(key, 1))
     ordered = iter([item for group in groups.values() for item in group])
     places = {id(item) for item in inferring}
     items[:] = [next(ordered) if id(item) in places else item for item in items]

@@ -66,8 +66,11 @@ class Collector:
         for record in records:
             self._progress(record)
 
-    def finish(self, exit_status: int) -> None:
-        """Write the run file into the store and, if asked, to the path of `--lem-json`."""
+    def finish(self, exit_status: int) -> bool:
+        """Write the run file into the store and, if asked, to the path of `--lem-json`.
+
+        Returns False, and says so in the summary, when anything could not be written.
+        """
         run = self.run_file.run
         run.finished = _iso(time.time())
         run.exit_status = exit_status
@@ -79,6 +82,7 @@ class Collector:
                 write_run(self.run_file, path)
             except LemError as error:
                 self._problems.append(str(error))
+        return not self._problems
 
     def summarise(self, reporter: pytest.TerminalReporter) -> None:
         """Print the table, where the files are, and what could not be written."""

@@ -8,7 +8,8 @@ from pytest_lem.errors import FailureKind, LemError
 def failure_of(error: BaseException) -> tuple[FailureKind, str]:
     """Return the kind of an error and the first line of what it says."""
     sentence = (str(error).strip() or type(error).__name__).partition("\n")[0]
-    return _kind(error), sentence
+    # What an engine says is shown in terminals, which must not obey it.
+    return _kind(error), "".join(c if c.isprintable() else "?" for c in sentence)
 
 
 def explained(error: BaseException) -> BaseException:

@@ -121,8 +121,11 @@ class _Receiver:
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Have the run file written."""
-        if self._is_awake() or given(self._config, "json"):
-            self._collector().finish(int(session.exitstatus or exitstatus))
+        if not (self._is_awake() or given(self._config, "json")):
+            return
+        is_written = self._collector().finish(int(session.exitstatus or exitstatus))
+        if not is_written and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Have the table printed."""

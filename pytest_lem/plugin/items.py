@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_lem.plugin.markers import MARK
+from pytest_lem.plugin.markers import mark_of
 
 _FIXTURES = frozenset({"energy", "inference"})
 _PLACE = pytest.StashKey[str]()
@@ -37,7 +37,7 @@ def is_body_the_work(item: pytest.Item) -> bool:
 
 def call_key(item: pytest.Item) -> str:
     """Return the key of a `call` case: the marker's name, else module and test with its id."""
-    mark = item.stash[MARK]
+    mark = mark_of(item)
     if mark.name:
         callspec = getattr(item, "callspec", None)
         return f"{mark.name}[{callspec.id}]" if callspec else mark.name

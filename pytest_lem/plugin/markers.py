@@ -37,20 +37,38 @@ class EnergyMark:
     min_window: float | None = None
 
 
-#: The marker of a collected test that asks for energy.
-MARK = pytest.StashKey[EnergyMark]()
+#: The markers of the collected tests that ask for energy. One mapping for all of them: thousands
+#: of entries in the stashes of items are felt whenever garbage is collected.
+_MARKS = pytest.StashKey[dict[pytest.Item, EnergyMark]]()
 
+_UNMARKED = EnergyMark()
 _KNOWN = [field.name for field in fields(EnergyMark)]
 
 
-def energy_mark(item: pytest.Item) -> EnergyMark:
+def check_marks(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Read the marker of each test; the parameters of a test share what is read from it."""
+    known: dict[int, EnergyMark] = {}
+    marks = config.stash[_MARKS] = {}
+    for item in items:
+        key = id(item.get_closest_marker("energy"))  # marks live as long as their tests
+        if key not in known:
+            known[key] = _energy_mark(item)
+        marks[item] = known[key]
+
+
+def mark_of(item: pytest.Item) -> EnergyMark:
+    """Return the arguments of a test's marker, as they were when tests were collected."""
+    return item.config.stash[_MARKS].get(item, _UNMARKED)
+
+
+def _energy_mark(item: pytest.Item) -> EnergyMark:
     """Return the arguments of the closest marker, all None without one.
 
     Raises pytest.UsageError that names the test for what the marker does not take.
     """
     marker = item.get_closest_marker("energy")
     if marker is None:
-        return EnergyMark()
+        return _UNMARKED
     if marker.args:
         raise _mistake(item, f"takes keywords only, not {marker.args[0]!r}")
     for name, value in marker.kwargs.items():

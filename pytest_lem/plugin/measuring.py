@@ -12,7 +12,7 @@ from pytest_lem.gate.budget import Budget
 from pytest_lem.plugin.failure import failure_of
 from pytest_lem.plugin.items import is_body_the_work
 from pytest_lem.plugin.logs import LOGS
-from pytest_lem.plugin.markers import MARK
+from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.session import LemSession, forget_records, records_of
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ class Measuring:
     def _judge_budgets(
         self, item: pytest.Item, records: list[Record], report: pytest.TestReport
     ) -> None:
-        mark = item.stash.get(MARK, None)
-        if mark is None or self._session.is_off:
+        mark = mark_of(item)
+        if self._session.is_off:
             return
         budget = Budget(max_joules=mark.max_joules, max_joules_per_unit=mark.max_joules_per_unit)
         for record in records:

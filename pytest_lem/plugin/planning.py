@@ -17,10 +17,10 @@ from pytest_lem.errors import config_error
 from pytest_lem.measure.infer import InferPlan
 from pytest_lem.plugin.collection import missing_backend
 from pytest_lem.plugin.items import param
-from pytest_lem.plugin.markers import MARK
+from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.options import AXES
-from pytest_lem.plugin.session import LemSession
-from pytest_lem.plugin.settings import options_of
+from pytest_lem.plugin.session import LOAD_AXES, LemSession
+from pytest_lem.plugin.settings import axis_values, options_of
 from pytest_lem.registry import BACKENDS, find, load
 from pytest_lem.workloads.workload import Workload
 
@@ -40,13 +40,13 @@ class Planned:
 def layers_for(session: LemSession, item: pytest.Item, arguments: Mapping[str, Any]) -> Layers:
     """Lay marker, parameters and arguments of one test over what the session was given."""
     layers = session.layers.copy()
-    mark = item.stash[MARK]
+    mark = mark_of(item)
     for path, value in (("rounds", mark.rounds), ("min_window_s", mark.min_window)):
         if value is not None:
             layers.put(("measure", path), value, "marker")
     for name in _PARAMETERS:
         if (value := param(item, name)) is not None:
-            layers.put((name,), _fields(value), "parametrize")
+            layers.put((name,), _fields(value), _origin(session.config, name))
     for name, value in arguments.items():
         if value is not None and name != "options":
             layers.put((name,), _fields(value), "argument")
@@ -69,7 +69,7 @@ def plan(session: LemSession, layers: Layers) -> Planned:
         model=settings.model,
         precision=settings.precision,
         options=options,
-        max_batch_size=settings.batch_size,
+        max_batch_size=_largest_batch(session, settings),
     )
     measure = _once(settings.measure) if session.is_off else settings.measure
     infer_plan = InferPlan(
@@ -110,6 +110,12 @@ def unplanned_case(item: pytest.Item, arguments: Mapping[str, Any]) -> Case:
     return Case(kind="infer", label="/".join(["infer", *words]), settings=settings)
 
 
+def _origin(config: pytest.Config, name: str) -> str:
+    """Say where a parameter's value comes from: the command line may stand behind it."""
+    found = axis_values(config, name) if name in AXES else None
+    return f"{found.origin}, parametrize" if found else "parametrize"
+
+
 def _backend(settings: Settings) -> Any:
     backend = load(BACKENDS, settings.backend)
     if sentence := missing_backend(settings.backend):
@@ -120,6 +126,12 @@ def _backend(settings: Settings) -> Any:
             f"it can do {', '.join(backend.precisions)}"
         )
     return backend
+
+
+def _largest_batch(session: LemSession, settings: Settings) -> int:
+    """Return the largest batch of the tests that share this load, as far as collected."""
+    key = tuple(getattr(settings, name) for name in LOAD_AXES)
+    return max(settings.batch_size, session.largest_batch.get(key, 1))
 
 
 def _once(measure: MeasureSettings) -> MeasureSettings:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:  # records are imported when there is one: a collection does n
     from pytest_lem.results.build import Context
     from pytest_lem.results.record import Record
 
+#: The axes that decide which host a test needs.
+LOAD_AXES = ("backend", "model", "precision")
+
 SESSION = pytest.StashKey["LemSession"]()
 _RECORDS = pytest.StashKey["list[Record]"]()
 
@@ -53,6 +56,7 @@ class LemSession:
         self._scratch = TemporaryDirectory(prefix="lem-") if self.is_off else None
         logs = Path(self._scratch.name) if self._scratch else run_directory(config) / "logs"
         self.pool = HostPool(logs, prefix)
+        self.largest_batch: dict[tuple[Any, ...], int] = {}
         self.tests = 0
         self.header = ""
         self.planned_s = 0.0

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_lem.energy.reading import Tier
-from pytest_lem.measure.flags import Flag, Reason
+from pytest_lem.measure.flags import Flag, explained
 from pytest_lem.reports.figures import ESTIMATE_MARK, UNKNOWN, energy, plain, rate
 from pytest_lem.results.record import Metric, Record
 
@@ -164,18 +164,18 @@ def _failures(records: Sequence[Record]) -> list[RenderableType]:
 
 def _notes(records: Sequence[Record]) -> list[RenderableType]:
     """Explain every mark, flag and reason that occurs, once."""
-    flags = sorted({Flag(flag) for r in records for flag in r.flags})
-    reasons = sorted({Reason(reason) for r in records for reason in r.reasons})
-    notes = [f"! {reason}: {reason.text}" for reason in reasons]
+    flags = sorted({flag for r in records for flag in r.flags})
+    reasons = sorted({reason for r in records for reason in r.reasons})
+    notes = [f"! {explained(reason)}" for reason in reasons]
     for flag in flags:
-        sign = ESTIMATE_MARK if flag is Flag.ESTIMATED else "*"
-        notes.append(f"{sign} {flag}: {flag.text}{_where(flag, records)}")
+        sign = ESTIMATE_MARK if flag == Flag.ESTIMATED else "*"
+        notes.append(f"{sign} {explained(flag)}{_where(flag, records)}")
     if any(_is_prefill(r) for r in records):
         notes.append("* J/token of a prefill-only workload is per prompt token")
     return [Text(note, style="dim") for note in notes]
 
 
-def _where(flag: Flag, records: Sequence[Record]) -> str:
+def _where(flag: str, records: Sequence[Record]) -> str:
     """Say how many cases a flag concerns when it is not all of them."""
     count = sum(flag in r.flags for r in records)
     return "" if count == len(records) else f" ({count} of {len(records)} cases)"

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pytest_lem.energy.reading import Domain, Tier
 from pytest_lem.errors import FailureKind
-from pytest_lem.measure.flags import Flag, Reason
 
 Validity = Literal["valid", "invalid", "unknown"]
 Statistic = Literal["ratio_of_sums", "median", "mean", "maximum", "product"]
@@ -100,7 +99,7 @@ class RoundRecord(Stored):
     temperatures: dict[str, Any] | None = None
     throttling: dict[str, Any] | None = None
     validity: Validity
-    reasons: list[Reason] = []
+    reasons: list[str] = Field([], description="Why the round is invalid.")
 
 
 class PhaseRecord(Stored):
@@ -169,7 +168,7 @@ class Record(Stored):
     failure_kind: FailureKind | None = None
     message: str | None = Field(None, description="One sentence about the failure.")
     validity: Validity
-    reasons: list[Reason] = []
+    reasons: list[str] = Field([], description="Why the case is invalid.")
     requested: dict[str, Any] = Field({}, description="Settings in force for the case.")
     applied: dict[str, Any] = Field({}, description="What the engine says is in force.")
     settings_origin: dict[str, str] = Field({}, description="Where each setting comes from.")
@@ -183,7 +182,7 @@ class Record(Stored):
     sample: Sample | None = None
     warnings: list[Warned] = []
     artifacts: dict[str, str] = Field({}, description="Files of the case, with their SHA-256.")
-    flags: list[Flag] = []
+    flags: list[str] = Field([], description="What limits the use of the figures.")
     extensions: dict[str, Any] = {}
 
     def plain(self) -> dict[str, Any]:

@@ -74,9 +74,15 @@ def write_run(run_file: RunFile, path: Path) -> None:
         _replace(path, text)
     except OSError as error:
         raise LemError(
-            f"cannot write the results to {path} ({error.strerror}); they are kept in the journal",
+            f"cannot write the results to {path} ({_why(error)}); they are kept in the journal",
             kind=FailureKind.STORAGE,
         ) from error
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "a file stands where a folder has to be"
+    return error.strerror or "unwritable"
 
 
 def _replace(path: Path, text: str) -> None:

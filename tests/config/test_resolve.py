@@ -135,10 +135,11 @@ def _paths(tree: dict[str, Any], prefix: str = "") -> list[str]:
         ),
         (
             "batch_size: two",
-            (
-                "lem.yaml:1: `batch_size`: input should be a valid integer, unable to parse string "
-                "as an integer, not 'two'"
-            ),
+            "lem.yaml:1: `batch_size`: input should be a valid integer, not 'two'",
+        ),
+        (
+            "batch_size: true",
+            "lem.yaml:1: `batch_size`: input should be a valid integer, not True",
         ),
         (
             "measure:\n  min_window_s: 9999",

@@ -26,6 +26,7 @@ class Recorder:
     name: str
     told: list[str] = field(default_factory=list)
     method: str = "recorder-1"
+    shown_j: float | None = None
 
     def open(self, scope: Scope) -> None:
         self.told.append(f"open {self.name} for {scope.pids[0]}")
@@ -38,7 +39,11 @@ class Recorder:
         self.told.append(f"end {self.name} with {edge}")
         return [
             Energy(
-                domain=Domain.PACKAGE, device=self.name, tier=Tier.COUNTER, value_j=end_s - start_s
+                domain=Domain.PACKAGE,
+                device=self.name,
+                tier=Tier.COUNTER,
+                value_j=end_s - start_s if self.shown_j is None else self.shown_j,
+                u_random_j=0.1,
             )
         ]
 
@@ -119,6 +124,21 @@ def test_a_strangers_meter_is_used_when_named_and_only_then(
     assert choose(["wall"], settings).methods == {"wall": "wall-1"}
 
 
+def test_a_meter_bears_the_name_of_its_entry_point(
+    machine: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two names for one meter would be two lines of history."""
+    info = tmp_path / "stranger-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        f"[{METERS}]\nwall = pytest_lem.energy.estimated:EstimatedMeter\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(LemError, match="the meter `wall` calls itself `estimated`"):
+        choose(["wall"], machine())
+
+
 def test_the_sentence_says_why_only_an_estimate_is_left(machine: Make) -> None:
     """The header line of a session without sensors names each sensor that is missing."""
     settings = machine()
@@ -150,6 +170,15 @@ def test_meters_are_read_like_brackets() -> None:
     energies = panel.end(panel.begin(), 1.0, 3.5)
     assert told == ["begin a", "begin b", "end b with edge of b", "end a with edge of a"]
     assert [(energy.device, energy.value_j) for energy in energies] == [("b", 2.5), ("a", 2.5)]
+
+
+@pytest.mark.parametrize("shown_j", [0.0, -3.5])
+def test_no_work_is_done_for_nothing(shown_j: float) -> None:
+    """Zero or negative joules are a fault of the meter: null with the reason, never a figure."""
+    panel = Panel([Recorder("a", shown_j=shown_j)], {})
+    (energy,) = panel.end(panel.begin(), 1.0, 3.5)
+    assert (energy.value_j, energy.u_random_j) == (None, None)
+    assert energy.reason == f"the meter shows {shown_j:g} J for a window in which work was done"
 
 
 def test_opening_for_another_scope_closes_what_was_open() -> None:

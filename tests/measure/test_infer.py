@@ -90,9 +90,10 @@ def test_a_window_is_filled_with_repetitions(run_of: Any) -> None:
 
 
 def test_the_next_case_uses_the_resident_host(run_of: Any, pool: HostPool) -> None:
-    """Another batch size loads nothing, and is warmed up by one repetition."""
-    first = run_of().measure()
-    second = run_of(batch_size=1, warmup_max_s=60.0, warmup_cv=1e-9).measure()
+    """Another batch size loads nothing, and is warmed up by one repetition, the fourth of all."""
+    faults = "sigkill@run:6"
+    first = run_of(faults=faults).measure()
+    second = run_of(faults=faults, batch_size=1, warmup_max_s=60.0, warmup_cv=1e-9).measure()
     assert first.load_id == second.load_id == "load-1"
     assert [phase.name for phase in second.phases] == ["warmup"]
     assert "unsteady" not in second.flags
@@ -115,14 +116,21 @@ def test_the_meters_follow_the_host_and_are_closed(run_of: Any, metered: Any) ->
         ("", True, []),
         ("miscount@report", True, ["token_count"]),
         ("miscount@report", False, ["token_count"]),
-        ("", False, []),
     ],
 )
 def test_tokens_are_audited(run_of: Any, fault: str, ignore_eos: bool, reasons: list[str]) -> None:
-    """What the backend says it made has to be what it gave; a free end may come early."""
+    """What the backend says it made has to be what it gave."""
     workload = Workload(prompts=("The sun",), output_tokens=6, ignore_eos=ignore_eos)
     found = run_of(faults=fault, workload=workload).measure()
     assert [r.reasons for r in found.rounds] == [reasons] * 2
+
+
+def test_a_free_end_may_come_early(run_of: Any) -> None:
+    """Where the model may stop, fewer tokens than the most are no mistake."""
+    prompt = "The capital of France is Paris, and the river through it is the Sei"
+    workload = Workload(prompts=(prompt,), output_tokens=100, ignore_eos=False)
+    (r,) = run_of(rounds=1, batch_size=1, workload=workload).measure().rounds
+    assert (r.reasons, 0 < r.work.output_tokens < 100) == ([], True)
 
 
 def test_a_silent_counter_makes_its_round_invalid(run_of: Any, metered: Any) -> None:

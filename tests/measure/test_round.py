@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_lem.measure.flags import Flag, Reason
+from pytest_lem.measure.flags import Flag, Reason, explained
 from pytest_lem.measure.round import Measurement, metered_phase
 
 
@@ -48,5 +48,7 @@ def test_the_engine_says_whether_the_work_ran_on_a_gpu(
 @pytest.mark.parametrize("word", [*Flag, *Reason])
 def test_every_flag_and_reason_has_its_text(word: Flag | Reason) -> None:
     """Whatever can mark a figure is explained to the reader, in one line."""
-    assert len(word.text) > 20
-    assert "\n" not in word.text
+    text = explained(word)
+    assert text.startswith(f"{word}: ")
+    assert len(text) > len(word) + 20
+    assert "\n" not in text

@@ -277,7 +277,7 @@ def test_a_wrong_configuration_file(suite, text, sentence):
 
 @pytest.mark.parametrize(
     ("target", "reason"),
-    [("folder", "Is a directory"), ("file/run.json", "File exists")],
+    [("folder", "Is a directory"), ("file/run.json", "a file stands where a folder has to be")],
 )
 def test_a_place_that_refuses_the_run_file(suite, journal, target, reason):
     """One sentence says so; the results are in the journal, and no half a file is left."""
@@ -291,6 +291,7 @@ def test_a_place_that_refuses_the_run_file(suite, journal, target, reason):
         "journal"
     )
     check_output(result)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert [r["status"] for r in journal()] == ["ok", "ok"]
     assert suite.path.joinpath("file").read_text() == "mine"
     assert list(suite.path.glob("**/.*run.json.*")) == list(suite.path.glob(".folder.*")) == []

@@ -72,7 +72,10 @@ def test_values_reach_the_engine_with_their_type(lem, stored):
         "--lem-batch-size=2,4")  # fmt: skip
     assert [r.applied["batch_size"] for r in stored().records] == [2, 4]
     assert [r.status for r in stored().records] == ["ok", "ok"]
-    assert {r.settings_origin["batch_size"] for r in stored().records} == {"parametrize"}
+    assert {r.settings_origin["batch_size"] for r in stored().records} == {
+        "--lem-batch-size, parametrize"
+    }
+    assert {r.applied["max_batch_size"] for r in stored().records} == {4}
 
 
 def test_one_column_of_several_is_replaced(collect):
