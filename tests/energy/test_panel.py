@@ -64,6 +64,14 @@ def machine(driver: Make, powercap: SimpleNamespace) -> Callable[..., dict[str, 
     return build
 
 
+def _install(folder: Path, meter: str) -> None:
+    """Make a distribution that registers a meter called `wall`."""
+    info = folder / "stranger-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{METERS}]\nwall = {meter}\n")
+
+
 @pytest.mark.parametrize(
     ("counters", "chosen", "tier"),
     [
@@ -110,10 +118,7 @@ def test_a_strangers_meter_is_used_when_named_and_only_then(
     machine: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Installing a package does not change what `auto` measures."""
-    info = tmp_path / "stranger-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{METERS}]\nwall = stranger:Wall\n")
+    _install(tmp_path, "stranger:Wall")
     (tmp_path / "stranger.py").write_text(
         "from pytest_lem.energy.estimated import EstimatedMeter\n"
         "class Wall(EstimatedMeter):\n    name = 'wall'\n    method = 'wall-1'\n"
@@ -128,12 +133,7 @@ def test_a_meter_bears_the_name_of_its_entry_point(
     machine: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two names for one meter would be two lines of history."""
-    info = tmp_path / "stranger-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        f"[{METERS}]\nwall = pytest_lem.energy.estimated:EstimatedMeter\n"
-    )
+    _install(tmp_path, "pytest_lem.energy.estimated:EstimatedMeter")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(LemError, match="the meter `wall` calls itself `estimated`"):
         choose(["wall"], machine())
