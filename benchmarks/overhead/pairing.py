@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple, TypeVar
 
@@ -86,30 +85,29 @@ def exactly(value: float) -> Estimate:
     return Estimate(value, value, value, 1.0, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table."""
+class Figure(NamedTuple):
+    """One line of the table. A goal is `>= x` or `<= x`."""
 
     name: str
     unit: str
     estimate: Estimate
-    at_least: float | None = None
-    at_most: float | None = None
+    goal: str | None = None
     note: str = ""
 
     @property
     def is_met(self) -> bool | None:
         """Tell whether the goal is met; None without one."""
-        if self.at_least is not None:
-            return self.estimate.value >= self.at_least
-        return None if self.at_most is None else self.estimate.value <= self.at_most
+        if self.goal is None:
+            return None
+        sign, limit = self.goal.split()
+        value = self.estimate.value
+        return value >= float(limit) if sign == ">=" else value <= float(limit)
 
-    def row(self) -> tuple[str, str, str, str, str]:
+    def row(self) -> tuple[str, ...]:
         """Return name, value with unit, interval, goal and note."""
         value, low, high, coverage, n = self.estimate
         digits = 4 if self.unit.startswith("x") else 1
         interval = f"[{low:.{digits}f}, {high:.{digits}f}] {100 * coverage:.0f} %, n = {n}"
-        goal = f">= {self.at_least}" if self.at_least is not None else f"<= {self.at_most}"
-        verdict = {None: "", True: f"{goal} met", False: f"{goal} MISSED"}[self.is_met]
+        verdict = {None: "", True: f"{self.goal} met", False: f"{self.goal} MISSED"}[self.is_met]
         shown = interval if n > 1 else ""
         return self.name, f"{value:.{digits}f} {self.unit}", shown, verdict, self.note

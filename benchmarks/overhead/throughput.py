@@ -1,9 +1,22 @@
-"""Tokens a second through the harness against the bare `model.generate` loop."""
+"""Tokens a second through the harness against the bare `model.generate` loop.
+
+Two processes hold one model each; windows alternate in ABBA order while the other side is idle.
+The harness is `InferRun` with the transformers backend and this machine's meters, driven through
+all its rounds; the bare loop is bare.py, let in by a meter of our own before or after each round.
+
+tokens/s: of the windows themselves, so stamps, loop and synchronisation are in it; arming, reading
+the meters and collecting are not: they are `between windows`.
+host CPU above bare: user and system time of all threads of the host, from before the request to
+run until after its answer, less the bare loop's own; parent CPU: pytest's side, the same stretch.
+tiny: a model that computes next to nothing, on one thread. Its CPU per token is the harness's
+without the noise of the arithmetic; its ratio holds for no real model.
+"""
 
 from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,7 +32,6 @@ from pairing import Figure, difference, is_first, ratio
 from pytest_lem.backends.demo import DEMO_MODEL, demo_directory
 from pytest_lem.backends.host.pool import HostPool
 from pytest_lem.backends.protocol import LoadSpec
-from pytest_lem.config.models import EnergySettings
 from pytest_lem.energy.meter import Availability, Scope
 from pytest_lem.energy.panel import choose
 from pytest_lem.energy.reading import Energy, Tier
@@ -27,81 +39,36 @@ from pytest_lem.measure.infer import InferPlan, InferRun
 from pytest_lem.measure.round import Round
 from pytest_lem.workloads.workload import Workload
 
-INCLUDED = """\
-throughput: two processes with one model each, windows in ABBA order, the other side idle. The
-harness is InferRun with the transformers backend and the meters of this machine, the bare loop is
-bare.py. Tokens/s: the harness's own window, so every stamp, the loop and the stop at the end are
-in it; arming, reading meters and collecting are not, and stand under `between windows`. CPU: user
-and system time of all threads; the host's from before the request to run until after its answer,
-less the bare loop's own; the parent's over the same stretch. `tiny` is a model that computes next
-to nothing, so that the harness stands out of the noise of the arithmetic: its CPU per token holds
-for any model at that batch size, its ratio for none."""
-
-_OUTPUT_TOKENS = 64
-_BACKEND = "pytest_lem.backends.transformers:TransformersBackend"
-_TIMEOUT_S = 900.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Setup:
-    name: str
-    model: Path
-    batch_size: int
-    repetitions: int
-    threads: int | None
-    pairs: int
-
-    @property
-    def workload(self) -> Workload:
-        return Workload(output_tokens=_OUTPUT_TOKENS, requests=self.batch_size * self.repetitions)
-
-    @property
-    def plan(self) -> InferPlan:
-        options = {"num_threads": self.threads} if self.threads else {}
-        spec = LoadSpec(
-            backend="transformers", model=str(self.model), precision="float32", options=options
-        )
-        return InferPlan(
-            spec=spec,
-            backend_class=_BACKEND,
-            python=None,
-            workload=self.workload,
-            batch_size=self.batch_size,
-            rounds=self.pairs,
-            min_window_s=0.0,
-            warmup_cv=0.02,
-            warmup_max_s=10.0,
-            timeout_s=_TIMEOUT_S,
-        )
+_TOKENS = 64
 
 
 class _Bare:
-    """The process of the bare loop."""
+    """The process of the bare loop, given what the plan of the harness says."""
 
-    def __init__(self, setup: _Setup) -> None:
+    def __init__(self, plan: InferPlan) -> None:
         settings = {
-            "model": str(setup.model),
-            "precision": setup.plan.spec.precision,
-            "threads": setup.threads,
-            "prompts": [text for batch in setup.workload.batches(1) for text in batch],
-            "batch_size": setup.batch_size,
-            "output_tokens": _OUTPUT_TOKENS,
+            "model": plan.spec.model,
+            "precision": plan.spec.precision,
+            "threads": plan.spec.options.get("num_threads"),
+            "prompts": [text for texts in plan.workload.batches(1) for text in texts],
+            "batch_size": plan.batch_size,
+            "output_tokens": plan.workload.output_tokens,
         }
+        script = str(Path(__file__).with_name("bare.py"))
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("bare.py")), json.dumps(settings)],
+            [sys.executable, script, json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
         )
 
     def window(self) -> dict[str, Any]:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the bare loop ended with status {self._process.wait()}")
+        process = self._process
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        if not (line := process.stdout.readline()):
+            raise RuntimeError(f"the bare loop ended with status {process.wait()}")
         return json.loads(line)
 
     def close(self) -> None:
@@ -111,85 +78,68 @@ class _Bare:
 
 @dataclass
 class _Turnstile:
-    """A meter that reads CPU clocks and lets the bare loop in before or after each round.
-
-    It is the innermost of the panel: the last to be read before the work, the first after it.
-    """
+    """The innermost meter: reads CPU clocks, and lets the bare loop in beside each round."""
 
     bare: _Bare
     name: ClassVar[str] = "turnstile"
     method: ClassVar[str] = "turnstile-1"
     run: InferRun | None = None
     windows: list[dict[str, Any]] = field(default_factory=list)
-    host_cpu_s: list[float] = field(default_factory=list)
-    parent_cpu_s: list[float] = field(default_factory=list)
+    host_s: list[float] = field(default_factory=list)
+    parent_s: list[float] = field(default_factory=list)
 
     def availability(self) -> Availability:
         return Availability(tier=Tier.NONE, sentence="measures no energy")
 
     def open(self, scope: Scope) -> None:
-        self._clock = _process_clock(scope.pids[0])
+        # The CPU clock of another process, as clock_getcpuclockid(3) makes it on Linux.
+        self._clock = ~scope.pids[0] << 3 | 2
 
     def begin(self) -> tuple[float, float]:
-        self._enter(is_before=True)
+        self._let_in(is_before=True)
         return time.process_time(), time.clock_gettime(self._clock)
 
     def end(self, edge: tuple[float, float], *_: float) -> Sequence[Energy]:
         host_s, parent_s = time.clock_gettime(self._clock), time.process_time()
-        if self._is_in_rounds:
-            self.host_cpu_s.append(host_s - edge[1])
-            self.parent_cpu_s.append(parent_s - edge[0])
-            self._enter(is_before=False)
+        if self._let_in(is_before=False):
+            self.host_s.append(host_s - edge[1])
+            self.parent_s.append(parent_s - edge[0])
         return []
 
     def close(self) -> None:
         pass
 
-    @property
-    def _is_in_rounds(self) -> bool:
-        phases = self.run.measurement.phases if self.run else []
-        return any(phase.name == "warmup" for phase in phases)
-
-    def _enter(self, *, is_before: bool) -> None:
-        if self.run and self._is_in_rounds:
-            number = len(self.run.measurement.rounds)
-            if is_before == is_first(number):
-                self.windows.append(self.bare.window())
-
-
-def _process_clock(pid: int) -> int:
-    """Return the CPU clock of another process, as clock_getcpuclockid(3) makes it on Linux."""
-    cpuclock_sched = 2
-    return ~pid << 3 | cpuclock_sched
+    def _let_in(self, *, is_before: bool) -> bool:
+        """Run the bare loop if it is its turn, and tell whether the rounds have begun."""
+        found = self.run.measurement if self.run else None
+        if found is None or not any(phase.name == "warmup" for phase in found.phases):
+            return False
+        if is_before == is_first(len(found.rounds)):
+            self.windows.append(self.bare.window())
+        return True
 
 
 def measure(*, quick: bool, threads: int | None) -> list[Figure]:
-    """Measure the demo model at batch 1 and 8, and the tiny one at both."""
-    demo = demo_directory()
-    pairs = 4 if quick else 10
-    figures = []
+    """Measure the demo model at batch 1 and 8, and the tiny one."""
+    os.environ["TQDM_DISABLE"] = "1"
+    demo, pairs = demo_directory(), 4 if quick else 10
     with tempfile.TemporaryDirectory(prefix="lem-overhead-") as scratch:
-        tiny = _tiny_model(demo, Path(scratch) / "tiny")
-        for name, model, batch_size, repetitions in (
-            (DEMO_MODEL, demo, 1, 1),
-            (DEMO_MODEL, demo, 8, 1),
-            ("tiny", tiny, 1, 20),
-            ("tiny", tiny, 8, 20),
-        ):
-            setup = _Setup(f"{name} b{batch_size}", model, batch_size, repetitions, threads, pairs)
-            figures += _compared(setup, Path(scratch))
-    return figures
+        logs, tiny = Path(scratch), Path(scratch) / "tiny"
+        _in_process_of_its_own(_write_tiny_model, demo, tiny)
+        return [
+            *_compared(f"{DEMO_MODEL} b1", _plan(demo, 1, 1, threads, pairs), logs),
+            *_compared(f"{DEMO_MODEL} b8", _plan(demo, 8, 1, threads, pairs), logs),
+            *_compared("tiny b1", _plan(tiny, 1, 20, 1, pairs), logs),
+        ]
 
 
-def _tiny_model(source: Path, target: Path) -> Path:
-    """Write the tiny model, in a process of its own: this one must not load PyTorch."""
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_write_tiny_model, args=(source, target))
+def _in_process_of_its_own(work: Any, *args: Any) -> None:
+    """Keep PyTorch and its threads out of this process, which stands for pytest's."""
+    process = multiprocessing.get_context("spawn").Process(target=work, args=args)
     process.start()
     process.join()
     if process.exitcode:
         raise RuntimeError("the tiny model could not be made; the lines above say why")
-    return target
 
 
 def _write_tiny_model(source: Path, target: Path) -> None:
@@ -203,48 +153,65 @@ def _write_tiny_model(source: Path, target: Path) -> None:
     AutoTokenizer.from_pretrained(source).save_pretrained(target)
 
 
-def _compared(setup: _Setup, scratch: Path) -> list[Figure]:
-    energy = EnergySettings()
-    panel = choose(energy.meters, {"watts_per_cpu": energy.watts_per_cpu})
-    pool = HostPool(scratch, setup.name.replace(" ", "-"))
-    bare = _Bare(setup)
+def _plan(
+    model: Path, batch_size: int, repetitions: int, threads: int | None, pairs: int
+) -> InferPlan:
+    options = {"num_threads": threads} if threads else {}
+    return InferPlan(
+        spec=LoadSpec(
+            backend="transformers", model=str(model), precision="float32", options=options
+        ),
+        backend_class="pytest_lem.backends.transformers:TransformersBackend",
+        python=None,
+        workload=Workload(output_tokens=_TOKENS, requests=batch_size * repetitions),
+        batch_size=batch_size,
+        rounds=pairs,
+        min_window_s=0.0,
+        warmup_cv=0.02,
+        warmup_max_s=10.0,
+        timeout_s=900.0,
+    )
+
+
+def _compared(name: str, plan: InferPlan, logs: Path) -> list[Figure]:
+    panel = choose(["auto"], {"watts_per_cpu": 7.0})
+    pool, bare = HostPool(logs, name), _Bare(plan)
     turnstile = _Turnstile(bare)
     panel.meters.append(turnstile)
     panel.found[turnstile.name] = turnstile.availability()
-    turnstile.run = InferRun(setup.plan, pool, panel)
+    turnstile.run = InferRun(plan, pool, panel)
     try:
-        for _ in range(2):  # its warm-up; the harness has its own
-            bare.window()
-        rounds = turnstile.run.measure().rounds
+        bare.window()  # two windows are its warm-up; the harness has its own
+        bare.window()
+        return _figures(name, turnstile.run.measure().rounds, turnstile)
     finally:
         bare.close()
         pool.close()
-    return _figures(setup, rounds, turnstile)
 
 
-def _figures(setup: _Setup, rounds: list[Round], turnstile: _Turnstile) -> list[Figure]:
-    name, windows = setup.name, turnstile.windows
+def _figures(name: str, rounds: list[Round], turnstile: _Turnstile) -> list[Figure]:
+    pairs = list(zip(rounds, turnstile.windows, strict=True))
     tokens = rounds[0].work.output_tokens or 0
-    is_same = all(
-        [request["token_ids"] for request in round_.requests] == window["token_ids"]
-        for round_, window in zip(rounds, windows, strict=True)
-    )
-    note = f"{median(tokens / window['seconds'] for window in windows):.0f} tokens/s bare; "
-    note += "same tokens on both sides" if is_same else "THE TOKENS DIFFER between the sides"
-    speed = [(r.window_s, w["seconds"]) for r, w in zip(rounds, windows, strict=True)]
-    cpu = [
-        (w["cpu_seconds"] / tokens * 1e6, host_s / tokens * 1e6)
-        for w, host_s in zip(windows, turnstile.host_cpu_s, strict=True)
-    ]
-    parent = [(0.0, parent_s / tokens * 1e6) for parent_s in turnstile.parent_cpu_s]
-    # In ABBA order, no bare window stands between an even round and the next.
-    gaps = [
-        (0.0, (rounds[i + 1].start_s - rounds[i].end_s) * 1e3) for i in range(0, len(rounds) - 1, 2)
-    ]
-    goal = None if name.startswith("tiny") else 0.99
+    us = 1e6 / tokens
+    is_same = all([r["token_ids"] for r in a.requests] == b["token_ids"] for a, b in pairs)
+    bare_cpu = [window["cpu_seconds"] * us for _, window in pairs]
+    host_cpu = [seconds * us for seconds in turnstile.host_s]
+    # In ABBA order no bare window stands between an even round and the next.
+    gaps = [rounds[i + 1].start_s - rounds[i].end_s for i in range(0, len(rounds) - 1, 2)]
+    note = f"bare {median(tokens / window['seconds'] for _, window in pairs):.0f} tokens/s; "
+    note += "same tokens on both sides" if is_same else "THE TOKENS OF THE TWO SIDES DIFFER"
+    speed = ratio((a.window_s, b["seconds"]) for a, b in pairs)
     return [
-        Figure(f"{name}: tokens/s", "x bare", ratio(speed), at_least=goal, note=note),
-        Figure(f"{name}: host CPU above bare", "us/token", difference(cpu)),
-        Figure(f"{name}: parent CPU in windows", "us/token", difference(parent)),
-        Figure(f"{name}: between windows", "ms/window", difference(gaps)),
+        Figure(f"{name}: tokens/s", "x bare", speed, None if "tiny" in name else ">= 0.99", note),
+        Figure(
+            f"{name}: host CPU above bare",
+            "us/token",
+            difference(zip(bare_cpu, host_cpu, strict=True)),
+        ),
+        Figure(
+            f"{name}: parent CPU in windows",
+            "us/token",
+            difference((0.0, seconds * us) for seconds in turnstile.parent_s),
+        ),
+        Figure(f"{name}: between windows", "ms", difference((0.0, gap * 1e3) for gap in gaps)),
     ]

@@ -6,6 +6,7 @@ stated uncertainty covers a tick at each. Devices are known by UUID.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 from collections.abc import Sequence
 from math import sqrt
@@ -21,6 +22,18 @@ ASSUMED_TICK_S = 0.1
 RELATIVE_GAIN = 0.05
 
 
+_LIBRARY = "libnvidia-ml.so.1"
+
+
+def has_driver() -> bool:
+    """Tell whether the driver's library can be loaded, without importing its bindings."""
+    try:
+        ctypes.CDLL(_LIBRARY)
+    except OSError:
+        return False
+    return True
+
+
 class NvmlMeter:
     """Difference of the board's energy counter."""
 
@@ -28,11 +41,13 @@ class NvmlMeter:
     method: ClassVar[str] = "nvml-counter-edges-1"
 
     def __init__(self, *, nvml: Any = None, **_: object) -> None:
-        self._nvml = nvml or importlib.import_module("pynvml")
+        self._injected = nvml
         self._handles: dict[str, Any] = {}
 
     def availability(self) -> Availability:
         """Say whether there is a driver and a board whose counter can be read."""
+        if self._injected is None and not has_driver():
+            return Availability(tier=Tier.NONE, sentence=f"no NVIDIA driver ({_LIBRARY} not found)")
         nvml = self._nvml
         try:
             nvml.nvmlInit()
@@ -84,6 +99,11 @@ class NvmlMeter:
         if self._handles:
             self._handles = {}
             self._nvml.nvmlShutdown()
+
+    @property
+    def _nvml(self) -> Any:
+        """Return the injected driver, or else the bindings, imported once there is a driver."""
+        return self._injected or importlib.import_module("pynvml")
 
     def _counted(self, index: int) -> str:
         handle = self._nvml.nvmlDeviceGetHandleByIndex(index)

@@ -12,6 +12,8 @@ from typing import Any
 
 import psutil
 
+from pytest_lem.energy.nvml import has_driver
+
 #: Variables that change how fast or how economically code runs; no other is ever stored.
 VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
@@ -66,6 +68,8 @@ def git(root: Path) -> dict[str, Any] | None:
 
 def gpus() -> dict[str, dict[str, Any]]:
     """Describe the GPUs by UUID; empty without a driver. A fact a board hides is None."""
+    if not has_driver():
+        return {}
     import pynvml
 
     try:
