@@ -18,6 +18,11 @@ class Budget:
     max_joules: float | None = None
     max_joules_per_unit: float | None = None
 
+    @property
+    def is_set(self) -> bool:
+        """Tell whether there is any limit."""
+        return self.max_joules is not None or self.max_joules_per_unit is not None
+
     def breaches(self, record: Record) -> list[str]:
         """Return a sentence for each limit that the record does not keep.
 

@@ -85,9 +85,15 @@ class Measuring:
         self, item: pytest.Item, records: list[Record], report: pytest.TestReport
     ) -> None:
         mark = mark_of(item)
-        if self._session.is_off:
-            return
         budget = Budget(max_joules=mark.max_joules, max_joules_per_unit=mark.max_joules_per_unit)
+        if self._session.is_off or not budget.is_set:
+            return
+        if not records:
+            report.outcome = "failed"
+            report.longrepr = (
+                "the marker sets an energy budget, but this test measured nothing; call the "
+                "fixture, or take the budget out"
+            )
         for record in records:
             if breaches := budget.breaches(record):
                 _mark_failed([record], FailureKind.GATE, "; ".join(breaches))

@@ -117,7 +117,7 @@ class _Pool:
             return definition.null(self.reason)
         counts = _known([count(r) for r in self.rounds])
         if counts is None:
-            return definition.null("this kind of case does not count that")
+            return definition.null(_no_count(name))
         scatter = ratio_scatter(self.joules, counts)
         random = _root_sum([e.u_random_j for part in self._chosen for e in part])
         systematic = _sum([e.u_systematic_j for part in self._chosen for e in part])
@@ -136,7 +136,7 @@ class _Pool:
         """Return a count per second."""
         counts = _known([count(r) for r in self.rounds])
         if counts is None:
-            return METRICS[name].null("this kind of case does not count that")
+            return METRICS[name].null(_no_count(name))
         windows = [r.window_s for r in self.rounds]
         return METRICS[name].of(
             ratio(counts, windows), n=len(counts), u=expanded(ratio_scatter(counts, windows))
@@ -147,11 +147,18 @@ class _Pool:
         definition = METRICS["call_duration_s"]
         calls = _known([r.work.calls for r in self.rounds])
         if calls is None:
-            return definition.null("this kind of case does not count that")
+            return definition.null(_no_count("call_duration_s"))
         windows = [r.window_s for r in self.rounds]
         return definition.of(
             ratio(windows, calls), n=len(calls), u=expanded(ratio_scatter(windows, calls))
         )
+
+
+def _no_count(name: str) -> str:
+    """Say why there is nothing to divide by."""
+    if METRICS[name].unit in {"J/unit", "unit/s"}:
+        return "no `work` was stated for it"
+    return "this kind of case does not count that"
 
 
 def _known(counts: Sequence[float | None]) -> list[float] | None:

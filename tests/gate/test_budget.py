@@ -129,7 +129,7 @@ def test_an_estimate_is_called_one(record: Make) -> None:
         (
             {"units": None},
             {"max_joules_per_unit": 5},
-            "5 J/unit cannot be judged: this kind of case does not count that",
+            "5 J/unit cannot be judged: no `work` was stated for it",
         ),
         (
             {"reasons": (Reason.METER_SILENT,)},

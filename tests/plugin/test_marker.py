@@ -126,7 +126,18 @@ def test_a_budget_fails_closed_when_the_energy_is_unknown(lem):
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*energy budget of 1 J/unit cannot be judged: this kind of case does not count that"]
+        ["*energy budget of 1 J/unit cannot be judged: no `work` was stated for it"]
+    )
+
+
+def test_a_budget_that_nothing_is_held_against_fails(lem):
+    """A test that never calls its fixture would otherwise keep any budget."""
+    result = lem(
+        "import pytest\n@pytest.mark.energy(max_joules=1e6)\ndef test_x(energy):\n    pass"
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["the marker sets an energy budget, but this test measured nothing; call the fixture, *"]
     )
 
 
