@@ -216,7 +216,7 @@ def test_units_are_unknown_unless_the_test_states_them(called: Make) -> None:
     metrics = metrics_of(called(units=False))
     assert (metrics["energy_per_unit_j"].value, metrics["energy_per_unit_j"].reason) == (
         None,
-        NO_COUNT,
+        "no `work` was stated for it",
     )
     assert metrics["energy_per_call_j"].value == pytest.approx(2.0)
 
