@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_lem.errors import LemError
+from pytest_lem.plugin.logs import LOG_SECTION
 from pytest_lem.plugin.options import given
 from pytest_lem.plugin.rundir import make_run_directory, run_directory
 from pytest_lem.reports.figures import duration
@@ -65,6 +66,8 @@ class Collector:
         self._done.add(report.nodeid)
         for record in records:
             self._progress(record)
+        if report.passed and self._config.get_verbosity("lem") > 0:
+            self._show_log(report)
 
     def finish(self, exit_status: int) -> bool:
         """Write the run file into the store and, if asked, to the path of `--lem-json`.
@@ -152,6 +155,13 @@ class Collector:
             line += f"  [{len(self._done)} of {self._tests}, about {duration(left_s)} left]"
         self._line(f"  {line}")
 
+    def _show_log(self, report: pytest.TestReport) -> None:
+        """Print what the backend printed; pytest does so by itself only for failures."""
+        for title, text in report.sections:
+            if title == LOG_SECTION:
+                for line in text.splitlines():
+                    self._line(f"  | {line}")
+
     @property
     def _is_parallel(self) -> bool:
         return self._config.pluginmanager.hasplugin("dsession")
@@ -162,10 +172,10 @@ class Collector:
         if reporter is None:
             return
         reporter.ensure_newline()
+        # The dots of xdist, or a line of our own, which pytest does not know to be unfinished.
+        if self._config.get_terminal_writer().width_of_current_line:
+            reporter.write_line("")
         if self._is_parallel:
-            # Under xdist the dots of all files stand in one line, which has to be ended.
-            if self._config.get_terminal_writer().width_of_current_line:
-                reporter.write_line("")
             reporter.write_line(text)
         else:
             # No newline after it: pytest begins the next test's line with one.

@@ -34,5 +34,8 @@ class Log:
         return {f"{path.parent.name}/{path.name}": hashlib.sha256(content).hexdigest()}
 
 
+#: Title under which a report carries what the backend printed.
+LOG_SECTION = "Captured backend log"
+
 #: The logs of the present attempt at a test.
 LOGS = pytest.StashKey[list[Log]]()

@@ -11,7 +11,7 @@ from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.gate.budget import Budget
 from pytest_lem.plugin.failure import failure_of
 from pytest_lem.plugin.items import is_body_the_work
-from pytest_lem.plugin.logs import LOGS
+from pytest_lem.plugin.logs import LOG_SECTION, LOGS
 from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.session import LemSession, forget_records, records_of
 
@@ -104,7 +104,7 @@ class Measuring:
         logs = item.stash.get(LOGS, [])
         text = "".join(log.text() for log in logs)
         if text.strip() and (report.failed or item.config.get_verbosity("lem") > 0):
-            report.sections.append(("Captured backend log", text[-_LOG_CHARACTERS:]))
+            report.sections.append((LOG_SECTION, text[-_LOG_CHARACTERS:]))
 
 
 def _mark_failed(records: list[Record], kind: FailureKind, message: str) -> None:
