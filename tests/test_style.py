@@ -13,13 +13,13 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pytest_lem"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted(ROOT.glob("tests/**/*.py"))
+FOLDERS = ("pytest_lem", "benchmarks", "configs", "docs", "tests", ".ci", ".github", "docker")
 TEXTS = [
     path
-    for pattern in ("*.*", "*/**/*.*", ".ci/*")
-    for path in ROOT.glob(pattern)
+    for root in (ROOT.glob("*"), *((ROOT / folder).rglob("*") for folder in FOLDERS))
+    for path in root
     if path.suffix in {".md", ".py", ".toml", ".ini", ".txt", ".yaml", ".yml", ".json", ".sh", ""}
     and path.is_file()
-    and not any(part.startswith(".") and part != ".ci" for part in path.relative_to(ROOT).parts)
 ]
 LONGEST_FUNCTION = 45
 LONGEST_MODULE = 350
