@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_lem.energy.reading import Tier
 
 if TYPE_CHECKING:
-    from pytest_lem.results.record import Metric
+    from pytest_lem.results.record import Metric, Record
 
 #: Marks an estimate wherever it is printed.
 ESTIMATE_MARK = "~"
@@ -30,6 +30,17 @@ def energy(metric: Metric, unit: str) -> str:
         return UNKNOWN
     mark = ESTIMATE_MARK if metric.tier == Tier.ESTIMATED else ""
     return f"{mark}{scaled(metric.value, unit)} {_spread(metric)}".rstrip()
+
+
+def is_prefill(record: Record) -> bool:
+    """Tell whether the windows held nothing but the prefill, so that a token is a prompt's."""
+    return record.metrics["energy_per_input_token_j"].value is not None
+
+
+def per_token(record: Record) -> Metric:
+    """Return the energy per output token or, for a prefill, per prompt token."""
+    name = "energy_per_input_token_j" if is_prefill(record) else "energy_per_output_token_j"
+    return record.metrics[name]
 
 
 def plain(metric: Metric, unit: str) -> str:

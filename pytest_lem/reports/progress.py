@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_lem.reports.figures import energy, plain, rate
+from pytest_lem.reports.figures import energy, is_prefill, per_token, plain, rate
 from pytest_lem.results.record import Record
 
 
@@ -15,6 +15,7 @@ def progress_line(record: Record) -> str:
         figures = [energy(metrics["energy_per_call_j"], "J/call")]
         figures.append(plain(metrics["call_duration_s"], "s"))
     else:
-        figures = [energy(metrics["energy_per_output_token_j"], "J/token")]
+        unit = "J/prompt token" if is_prefill(record) else "J/token"
+        figures = [energy(per_token(record), unit)]
         figures.append(f"{rate(metrics['output_throughput_tok_s'])} token/s")
     return f"{record.case.key}: {', '.join(figures)}"

@@ -12,7 +12,15 @@ from rich.text import Text
 
 from pytest_lem.energy.reading import Tier
 from pytest_lem.measure.flags import Flag, explained
-from pytest_lem.reports.figures import ESTIMATE_MARK, UNKNOWN, energy, plain, rate
+from pytest_lem.reports.figures import (
+    ESTIMATE_MARK,
+    UNKNOWN,
+    energy,
+    is_prefill,
+    per_token,
+    plain,
+    rate,
+)
 from pytest_lem.results.record import Metric, Record
 
 Column = tuple[str, Callable[[Record], str]]
@@ -36,7 +44,7 @@ _INFER_NAMES: tuple[Column, ...] = (
     ("options", _options),
 )
 _INFER_FIGURES: tuple[Column, ...] = (
-    ("J/token", lambda r: energy(_per_token(r), "J")),
+    ("J/token", lambda r: energy(per_token(r), "J")),
     ("token/s", lambda r: rate(r.metrics["output_throughput_tok_s"])),
     ("TTFT", lambda r: plain(r.metrics["ttft_s"], "s")),
     ("TPOT", lambda r: plain(r.metrics["tpot_s"], "s")),
@@ -170,7 +178,7 @@ def _notes(records: Sequence[Record]) -> list[RenderableType]:
     for flag in flags:
         sign = ESTIMATE_MARK if flag == Flag.ESTIMATED else "*"
         notes.append(f"{sign} {explained(flag)}{_where(flag, records)}")
-    if any(_is_prefill(r) for r in records):
+    if any(is_prefill(r) for r in records):
         notes.append("* J/token of a prefill-only workload is per prompt token")
     return [Text(note, style="dim") for note in notes]
 
@@ -179,16 +187,6 @@ def _where(flag: str, records: Sequence[Record]) -> str:
     """Say how many cases a flag concerns when it is not all of them."""
     count = sum(flag in r.flags for r in records)
     return "" if count == len(records) else f" ({count} of {len(records)} cases)"
-
-
-def _per_token(record: Record) -> Metric:
-    """Return the energy per output token or, for a prefill, per prompt token."""
-    name = "energy_per_input_token_j" if _is_prefill(record) else "energy_per_output_token_j"
-    return record.metrics[name]
-
-
-def _is_prefill(record: Record) -> bool:
-    return record.metrics["energy_per_input_token_j"].value is not None
 
 
 def _memory(record: Record) -> Metric:
