@@ -67,7 +67,7 @@ class Measuring:
         error = call.excinfo.value if call.excinfo else None
         if isinstance(error, LemError):
             report.longrepr = str(error)
-        if error is not None and not report.skipped:
+        if error is not None and not report.skipped and not _has_failure(records):
             _mark_failed(records, *failure_of(error))
         elif report.passed:
             self._judge_budgets(item, records, report)
@@ -105,6 +105,11 @@ class Measuring:
         text = "".join(log.text() for log in logs)
         if text.strip() and (report.failed or item.config.get_verbosity("lem") > 0):
             report.sections.append((LOG_SECTION, text[-_LOG_CHARACTERS:]))
+
+
+def _has_failure(records: list[Record]) -> bool:
+    """Tell whether a measurement failed by itself, which says nothing of those before it."""
+    return any(record.status == "failed" for record in records)
 
 
 def _mark_failed(records: list[Record], kind: FailureKind, message: str) -> None:

@@ -307,6 +307,19 @@ def test_a_store_that_refuses_everything(suite, stored):
     assert [r.failure_kind for r in stored().records] == ["storage", "storage"]
 
 
+def test_a_fault_leaves_the_measurement_before_it(lem, stored):
+    """Two measurements in one test: the first stands, however the second ends."""
+    result = lem(
+        """
+        def test_it(inference):
+            inference()
+            inference(workload={"prompts": ["b " * 999]})
+        """
+    )
+    result.assert_outcomes(failed=1)
+    assert [r.failure_kind for r in stored().records] == [None, "data"]
+
+
 def test_many_faults_in_one_run(lem, stored, journal):
     """One after the other, each with its own kind, and the healthy cases between them."""
     kinds = {"raise": "engine", "sigkill": "engine", "oom": "oom", "warn": None, "exit": "engine"}
