@@ -1,4 +1,4 @@
-"""What happens to the collected tests: checks, skips, order, and the start of the session."""
+"""What happens to the collected tests: checks, skips, order."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ from typing import Any
 import pytest
 
 from pytest_lem.errors import LemError
-from pytest_lem.plugin.header import header_line
-from pytest_lem.plugin.items import call_key, param, uses, uses_any
-from pytest_lem.plugin.markers import check_marks, mark_of
-from pytest_lem.plugin.measuring import Measuring
-from pytest_lem.plugin.options import AXES
+from pytest_lem.plugin.items import call_key, param, uses
+from pytest_lem.plugin.markers import check_marks
+from pytest_lem.plugin.options import AXES, LOAD_AXES
 from pytest_lem.plugin.parametrize import default_of
-from pytest_lem.plugin.session import LOAD_AXES, SESSION, LemSession
 from pytest_lem.plugin.settings import axis_values, mode
 from pytest_lem.registry import BACKENDS, load
 
 
 def prepare(config: pytest.Config, items: list[pytest.Item], asking: list[pytest.Item]) -> None:
-    """Check the tests that ask for energy, and make the session that measures them."""
+    """Check the tests that ask for energy, order them, and start the session that measures them."""
     if mode(config) == "only":
         _deselect_others(config, items, asking)
     if not asking:
@@ -33,16 +30,14 @@ def prepare(config: pytest.Config, items: list[pytest.Item], asking: list[pytest
     try:
         _refuse_unused_axes(config, inferring)
         _require_backends(config, inferring)
-        session = LemSession(config)
     except LemError as error:
         raise pytest.UsageError(str(error)) from None
-    _refuse_short_timeouts(session, asking)
-    _group_by_load(session, items, inferring)
-    session.tests = len(asking)
-    session.planned_s = sum(planned_seconds(session, item) for item in asking)
-    session.header = header_line(session)
-    config.stash[SESSION] = session
-    config.pluginmanager.register(Measuring(session), "lem-measuring")
+    largest = _group_by_load(config, items, inferring) if inferring else {}
+    if config.option.collectonly and config.get_verbosity("lem") < 0:
+        return  # a bare list of tests, as editors ask for it, needs no settings and no meters
+    from pytest_lem.plugin.start import start
+
+    start(config, asking, largest)
 
 
 def _deselect_others(
@@ -124,59 +119,23 @@ def missing_backend(name: str) -> str | None:
     return f"the backend `{name}` needs {', '.join(lacking)}; run: {backend.install}"
 
 
-def _refuse_short_timeouts(session: LemSession, items: list[pytest.Item]) -> None:
-    """Refuse a pytest-timeout that would end a measurement which goes as planned."""
-    config = session.config
-    if session.is_off or not config.pluginmanager.hasplugin("timeout"):
-        return
-    for item in items:
-        limit_s = _timeout_s(config, item)
-        planned_s = planned_seconds(session, item)
-        if limit_s and limit_s < planned_s:
-            raise pytest.UsageError(
-                f"{item.nodeid}: the timeout of {limit_s:g} s is shorter than the windows alone, "
-                f"{planned_s:g} s; raise the timeout or shorten measure.rounds and "
-                "measure.min_window_s"
-            )
-
-
-def planned_seconds(session: LemSession, item: pytest.Item) -> float:
-    """Return the seconds that the windows of a test that asks for energy take at least."""
-    mark = mark_of(item)
-    measure = session.base.settings.measure
-    is_body = not uses_any(item)
-    rounds = mark.rounds or (1 if is_body else measure.rounds)
-    window_s = mark.min_window if mark.min_window is not None else measure.min_window_s
-    return 0.0 if is_body and mark.min_window is None else rounds * window_s
-
-
-def _timeout_s(config: pytest.Config, item: pytest.Item) -> float | None:
-    marker = item.get_closest_marker("timeout")
-    if marker:
-        value = marker.args[0] if marker.args else marker.kwargs.get("timeout")
-    else:
-        value = config.getoption("timeout", None) or config.getini("timeout")
-    try:
-        return float(value) if value else None
-    except (TypeError, ValueError):
-        return None
-
-
 def _group_by_load(
-    session: LemSession, items: list[pytest.Item], inferring: list[pytest.Item]
-) -> None:
+    config: pytest.Config, items: list[pytest.Item], inferring: list[pytest.Item]
+) -> dict[tuple[Any, ...], int]:
     """Let tests that share a load follow each other, in the places that such tests have.
 
-    The largest batch of each group is noted: an engine that reserves memory is loaded for it.
+    Returns the largest batch of each group: an engine that reserves memory is loaded for it.
     """
+    largest: dict[tuple[Any, ...], int] = {}
     groups: dict[tuple[Any, ...], list[pytest.Item]] = defaultdict(list)
-    defaults = {name: default_of(session.config, name) for name in AXES}
+    defaults = {name: default_of(config, name) for name in AXES}
     for item in inferring:
         key = tuple(param(item, name) or defaults[name] for name in LOAD_AXES)
         groups[key].append(item)
         size = param(item, "batch_size") or defaults["batch_size"]
         if isinstance(size, int):  # a wrong one is left to its test
-            session.largest_batch[key] = max(size, session.largest_batch.get(key, 1))
+            largest[key] = max(size, largest.get(key, 1))
     ordered = iter([item for group in groups.values() for item in group])
     places = {id(item) for item in inferring}
     items[:] = [next(ordered) if id(item) in places else item for item in items]
+    return largest

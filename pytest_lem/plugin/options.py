@@ -71,6 +71,8 @@ OPTIONS = (
 
 #: The options whose values parametrize tests that ask for their name.
 AXES = ("backend", "model", "precision", "batch_size")
+#: Those of them that decide which host process a test needs.
+LOAD_AXES = ("backend", "model", "precision")
 
 _BY_NAME = {option.name: option for option in OPTIONS}
 #: Words for a switch in a variable or an ini entry; any other is a mistake.

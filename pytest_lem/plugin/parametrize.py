@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from pytest_lem.config.models import Settings
 from pytest_lem.errors import LemError
 from pytest_lem.plugin.options import AXES
 from pytest_lem.plugin.settings import axis_values, session_layers
@@ -63,8 +62,11 @@ class Axes:
 def default_of(config: pytest.Config, name: str) -> Any:
     """Return the value of an axis that nobody parametrized."""
     layers = session_layers(config)
-    found = layers.leaves.get((name,))
-    return found.value if found else Settings.model_fields[name].default
+    if found := layers.leaves.get((name,)):
+        return found.value
+    from pytest_lem.config.models import Settings
+
+    return Settings.model_fields[name].default
 
 
 def _names(argnames: str | Sequence[str]) -> list[str]:

@@ -18,8 +18,8 @@ from pytest_lem.measure.infer import InferPlan
 from pytest_lem.plugin.collection import missing_backend
 from pytest_lem.plugin.items import param
 from pytest_lem.plugin.markers import mark_of
-from pytest_lem.plugin.options import AXES
-from pytest_lem.plugin.session import LOAD_AXES, LemSession
+from pytest_lem.plugin.options import AXES, LOAD_AXES
+from pytest_lem.plugin.session import LemSession
 from pytest_lem.plugin.settings import axis_values, options_of
 from pytest_lem.registry import BACKENDS, find, load
 from pytest_lem.workloads.workload import Workload

@@ -25,9 +25,6 @@ if TYPE_CHECKING:  # records are imported when there is one: a collection does n
     from pytest_lem.results.build import Context
     from pytest_lem.results.record import Record
 
-#: The axes that decide which host a test needs.
-LOAD_AXES = ("backend", "model", "precision")
-
 SESSION = pytest.StashKey["LemSession"]()
 _RECORDS = pytest.StashKey["list[Record]"]()
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from pytest_lem.config.layers import Layers
-from pytest_lem.config.resolve import Resolved, resolve
-from pytest_lem.config.source import read_file
 from pytest_lem.errors import LemError, config_error
 from pytest_lem.plugin.options import AXES, MODES, OPTIONS, Given, given, words
 from pytest_lem.registry import BACKENDS, entries, load
+
+if TYPE_CHECKING:  # pydantic and YAML wait until there is something to validate or to read
+    from pytest_lem.config.resolve import Resolved
 
 _LAYERS = pytest.StashKey[Layers]()
 
@@ -38,7 +38,7 @@ def session_layers(config: pytest.Config) -> Layers:
 def check_settings(config: pytest.Config) -> None:
     """Turn mistakes in what was given into one sentence before anything is collected."""
     try:
-        resolve(session_layers(config), default_preset="standard", options_of=options_of)
+        resolve_for(session_layers(config), "standard")
         for name in AXES:
             axis_values(config, name)
         _check_mode(config)
@@ -48,6 +48,8 @@ def check_settings(config: pytest.Config) -> None:
 
 def resolve_for(layers: Layers, default_preset: str) -> Resolved:
     """Validate layers with the options of the registered backends."""
+    from pytest_lem.config.resolve import resolve
+
     return resolve(layers, default_preset=default_preset, options_of=options_of)
 
 
@@ -88,6 +90,8 @@ def _check_mode(config: pytest.Config) -> None:
 def _read(config: pytest.Config) -> Layers:
     layers = Layers()
     if file := given(config, "config"):
+        from pytest_lem.config.source import read_file
+
         base = config.invocation_params.dir if file.origin.startswith("--") else config.rootpath
         layers.update(read_file(base / Path(file.value).expanduser()))
     for source in ("ini", "variable", "flag"):
@@ -118,6 +122,8 @@ def _put(layers: Layers, name: str, path: tuple[str, ...], found: Given) -> None
 
 
 def _assign(layers: Layers, assignment: str, origin: str) -> None:
+    import yaml
+
     name, equals, text = assignment.partition("=")
     path = tuple(part.strip() for part in name.split("."))
     if not equals or not all(path):

@@ -1,0 +1,69 @@
+"""The start of a session that measures: settings, meters, and what it will take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_lem.errors import LemError
+from pytest_lem.plugin.header import header_line
+from pytest_lem.plugin.items import uses_any
+from pytest_lem.plugin.markers import mark_of
+from pytest_lem.plugin.measuring import Measuring
+from pytest_lem.plugin.session import SESSION, LemSession
+
+
+def start(
+    config: pytest.Config, asking: list[pytest.Item], largest_batch: dict[tuple[Any, ...], int]
+) -> None:
+    """Make the session for the tests that ask for energy; mistakes are usage errors."""
+    try:
+        session = LemSession(config)
+    except LemError as error:
+        raise pytest.UsageError(str(error)) from None
+    _refuse_short_timeouts(session, asking)
+    session.largest_batch = largest_batch
+    session.tests = len(asking)
+    session.planned_s = sum(planned_seconds(session, item) for item in asking)
+    session.header = header_line(session)
+    config.stash[SESSION] = session
+    config.pluginmanager.register(Measuring(session), "lem-measuring")
+
+
+def _refuse_short_timeouts(session: LemSession, items: list[pytest.Item]) -> None:
+    """Refuse a pytest-timeout that would end a measurement which goes as planned."""
+    config = session.config
+    if session.is_off or not config.pluginmanager.hasplugin("timeout"):
+        return
+    for item in items:
+        limit_s = _timeout_s(config, item)
+        planned_s = planned_seconds(session, item)
+        if limit_s and limit_s < planned_s:
+            raise pytest.UsageError(
+                f"{item.nodeid}: the timeout of {limit_s:g} s is shorter than the windows alone, "
+                f"{planned_s:g} s; raise the timeout or shorten measure.rounds and "
+                "measure.min_window_s"
+            )
+
+
+def planned_seconds(session: LemSession, item: pytest.Item) -> float:
+    """Return the seconds that the windows of a test that asks for energy take at least."""
+    mark = mark_of(item)
+    measure = session.base.settings.measure
+    is_body = not uses_any(item)
+    rounds = mark.rounds or (1 if is_body else measure.rounds)
+    window_s = mark.min_window if mark.min_window is not None else measure.min_window_s
+    return 0.0 if is_body and mark.min_window is None else rounds * window_s
+
+
+def _timeout_s(config: pytest.Config, item: pytest.Item) -> float | None:
+    marker = item.get_closest_marker("timeout")
+    if marker:
+        value = marker.args[0] if marker.args else marker.kwargs.get("timeout")
+    else:
+        value = config.getoption("timeout", None) or config.getini("timeout")
+    try:
+        return float(value) if value else None
+    except (TypeError, ValueError):
+        return None
