@@ -3,7 +3,8 @@
 The whole process of `pytest --collect-only -q`, start and end with it, over 10 files of 10 tests
 of 100 values. The other side is always the plain tests with `-p no:lem`. `plain`: the same tests
 with the plugin; `marked`: with @pytest.mark.energy; `inference`: with the fixture. `one
-marked test`: what a session pays once, whatever the number of its cases.
+marked test`: what such a list pays once, whatever its length. A session that goes on to measure
+also reads its settings and looks for meters, once; that is no part of collecting.
 """
 
 from __future__ import annotations

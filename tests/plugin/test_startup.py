@@ -71,6 +71,15 @@ def test_only_the_modules_for_hooks_and_options_are_imported(bare):
     }
 
 
+def test_a_bare_list_of_energy_tests_imports_nothing_heavy(bare, pytester):
+    """Editors collect quietly: that needs no settings and no meters, and it still checks marks."""
+    source = "import pytest\n@pytest.mark.energy(work=2)\ndef test_x():\n    pass\n"
+    result, imported = bare(source, "-p", "lem", "--collect-only", "-q")
+    assert result.ret == 0
+    assert "pytest_lem.plugin.collection" in imported
+    assert imported & set(HEAVY) == set()
+
+
 def test_an_energy_test_does_wake_the_plugin(bare, pytester):
     """The control: the same run with one energy test imports, writes and asks git."""
     source = "def test_x(energy):\n    energy(list)\n"
