@@ -80,15 +80,17 @@ class Meterage:
         if uuids:
             measurement.applied |= {"device": "cuda", "device_uuids": uuids}
         context = self.session.context(self.item, self.session.base, {})
-        origins = dict(context.origins)
-        for name, path in (("rounds", "measure.rounds"), ("min_window", "measure.min_window_s")):
-            if getattr(self.mark, name) is not None:
-                origins[path] = "marker"
+        own = {"rounds": self.mark.rounds, "min_window_s": self.mark.min_window}
+        marked = {name: value for name, value in own.items() if value is not None}
+        measure = {**context.requested["measure"], **marked}
+        context = replace(
+            context,
+            requested={**context.requested, "measure": measure},
+            origins=context.origins | {f"measure.{name}": "marker" for name in marked},
+            source_sha256=source_sha256(self.item),
+        )
         record = build_record(
-            case,
-            measurement,
-            replace(context, origins=origins, source_sha256=source_sha256(self.item)),
-            failure=failure_of(error) if error else None,
+            case, measurement, context, failure=failure_of(error) if error else None
         )
         self.session.keep(self.item, record)
         return record

@@ -125,7 +125,9 @@ class Collector:
         for name, environment in content["environments"].items():
             file.environments[name] = environment
             self._write("environment", {"id": name, **environment})
-        file.devices |= content.get("devices", {})
+        if devices := content.get("devices"):
+            file.devices |= devices
+            self._write("devices", devices)
 
     def _write(self, kind: str, content: dict[str, Any]) -> None:
         """Append to the journal. A full disk must not end the measurements."""

@@ -129,7 +129,7 @@ def read_run(path: str | Path) -> RunFile:
 
 def _from_journal(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """Put together the document that a run would have written at its end."""
-    content: dict[str, Any] = {"environments": {}, "records": []}
+    content: dict[str, Any] = {"environments": {}, "devices": {}, "records": []}
     for line in lines:
         kind, entry = line["type"], line[line["type"]]
         if kind == "format":
@@ -138,6 +138,8 @@ def _from_journal(lines: list[dict[str, Any]]) -> dict[str, Any]:
             content["run"] = entry
         elif kind == "environment":
             content["environments"][entry["id"]] = entry
+        elif kind == "devices":
+            content["devices"] |= entry
         elif kind == "record":
             content["records"].append(entry)
     return content

@@ -46,6 +46,7 @@ def test_rounds_repeat_a_body(lem, stored):
     (record,) = stored().records
     assert [r.work.calls for r in record.rounds] == [1, 1, 1]
     assert record.settings_origin["measure.rounds"] == "marker"
+    assert record.requested["measure"]["rounds"] == len(record.rounds)
 
 
 def test_min_window_repeats_a_body_inside_each_window(lem, stored):

@@ -13,6 +13,7 @@ import pytest
 
 import pytest_lem.results
 from pytest_lem.errors import LemError
+from pytest_lem.results.journal import Journal
 from pytest_lem.results.runfile import Run, RunFile, read_run, write_run
 
 Make = Callable[..., Any]
@@ -176,6 +177,24 @@ def test_a_place_that_cannot_be_written_is_one_sentence(run_file: RunFile, tmp_p
             write_run(run_file, path)
         assert caught.value.kind == "storage"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_journal_is_read_as_the_run_that_did_not_end(run_file: RunFile, tmp_path: Path) -> None:
+    """Records, environments and devices of a killed run are where they would have been."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    versions = {"schema_version", "definitions_version"}
+    journal.append("format", run_file.model_dump(mode="json", include=versions))
+    journal.append("run", run_file.run.model_dump(mode="json"))
+    journal.append("devices", {"GPU-1": {"name": "Board"}})
+    journal.append("environment", {"id": "e1", "cpu": "C"})
+    for record in run_file.records:
+        journal.append("record", record.plain())
+
+    found = read_run(journal.path)
+
+    assert (found.run, found.records) == (run_file.run, run_file.records)
+    assert found.devices == {"GPU-1": {"name": "Board"}}
+    assert found.environments["e1"]["cpu"] == "C"
 
 
 def test_writing_replaces_the_file_that_was_there(stored: Path, run_file: RunFile) -> None:
