@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from pytest_lem.energy.reading import Energy, Tier
+from pytest_lem.flags import Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,19 +17,26 @@ class Scope:
     Attributes:
         pids: the processes that do the work; their children count with them.
         gpu_uuids: the GPUs they use; empty for work on the CPU.
+        is_steady: the load runs on before, in and after the windows, as a server's does; a
+            meter then takes both edges inside the load.
 
     """
 
     pids: tuple[int, ...]
     gpu_uuids: tuple[str, ...] = ()
+    is_steady: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Availability:
-    """What a meter can do here. An unavailable one has tier `none` and says what to do."""
+    """What a meter can do here. An unavailable one has tier `none` and says what to do.
+
+    `code` is the reason of an unavailable one as a word, where it has one.
+    """
 
     tier: Tier
     sentence: str
+    code: Reason | None = None
     constants: dict[str, float] = field(default_factory=dict)
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pytest_lem.flags import Reason, text_of
+
 
 class Tier(StrEnum):
     """How good a source is, best first."""
@@ -37,6 +39,9 @@ class Energy:
         value_j: joules, None when unknown; then `reason` says why.
         u_random_j: standard uncertainty of this window (k = 1), None when unknown.
         u_systematic_j: standard uncertainty of the source itself, the same in every window.
+        bound_j: the true value, as far as the source itself is right, is certainly no farther
+            away than this; None when nothing bounds it.
+        code: the reason as a word, where it has one.
 
     """
 
@@ -46,7 +51,23 @@ class Energy:
     value_j: float | None
     u_random_j: float | None = None
     u_systematic_j: float | None = None
+    bound_j: float | None = None
     reason: str | None = None
+    code: Reason | None = None
+
+
+def unknown(
+    domain: Domain, device: str, tier: Tier, code: Reason, sentence: str | None = None
+) -> Energy:
+    """Return an energy without a value, with its reason as a word and as a sentence."""
+    return Energy(
+        domain=domain,
+        device=device,
+        tier=tier,
+        value_j=None,
+        reason=sentence or text_of(code),
+        code=code,
+    )
 
 
 def headline(energies: list[Energy], *, on_gpu: bool) -> list[Energy]:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.panel import Panel
 from pytest_lem.energy.reading import Tier
-from pytest_lem.measure.flags import Flag
+from pytest_lem.flags import Flag
 from pytest_lem.measure.round import Measurement, Round, Work, flags_of, silent_meters
 from pytest_lem.measure.warmup import WarmUp
 

@@ -12,7 +12,7 @@ from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.panel import Panel
 from pytest_lem.energy.reading import Tier
-from pytest_lem.measure.flags import Flag, Reason
+from pytest_lem.flags import Flag, Reason
 from pytest_lem.measure.round import (
     Measurement,
     Round,

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_lem.energy.panel import Panel
 from pytest_lem.energy.reading import Energy, Tier
-from pytest_lem.measure.flags import Flag, Reason
+from pytest_lem.flags import Flag, Reason
 
 #: Windows below this many seconds are flagged: no sensor resolves them.
 SHORT_WINDOW_S = 1.0

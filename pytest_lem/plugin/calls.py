@@ -18,7 +18,7 @@ from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.reading import Tier
 from pytest_lem.errors import config_error
 from pytest_lem.measure.call import CallPlan, Protocol, protocol, work_of
-from pytest_lem.measure.flags import Flag
+from pytest_lem.flags import Flag
 from pytest_lem.measure.round import Measurement, Round, flags_of, silent_meters
 from pytest_lem.plugin.failure import failure_of
 from pytest_lem.plugin.items import call_key, source_sha256

@@ -16,7 +16,7 @@ from pytest_lem.config.resolve import Resolved
 from pytest_lem.energy.panel import Panel, choose
 from pytest_lem.energy.reading import Tier
 from pytest_lem.errors import FailureKind, LemError
-from pytest_lem.measure.flags import Flag
+from pytest_lem.flags import Flag
 from pytest_lem.plugin.logs import LOGS
 from pytest_lem.plugin.rundir import make_run_directory, run_directory
 from pytest_lem.plugin.settings import mode, resolve_for, session_layers

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_lem.energy.reading import Tier
-from pytest_lem.measure.flags import Flag, explained
+from pytest_lem.flags import Flag, explained
 from pytest_lem.reports.figures import (
     ESTIMATE_MARK,
     UNKNOWN,

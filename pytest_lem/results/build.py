@@ -8,7 +8,7 @@ from typing import Any
 from pytest_lem.case import Case
 from pytest_lem.energy.reading import Energy
 from pytest_lem.errors import FailureKind
-from pytest_lem.measure.flags import Flag
+from pytest_lem.flags import Flag
 from pytest_lem.measure.round import Measurement, Phase, Round
 from pytest_lem.results.comparability import comparability
 from pytest_lem.results.metrics import metrics_of, null_metrics

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_lem.measure.flags import Flag, Reason, explained
+from pytest_lem.flags import Flag, Reason, explained
 from pytest_lem.measure.round import Measurement, metered_phase
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_lem.energy.reading import Tier
 from pytest_lem.errors import FailureKind
-from pytest_lem.measure.flags import Flag, Reason, explained
+from pytest_lem.flags import Flag, Reason, explained
 from pytest_lem.reports.table import render
 from pytest_lem.results.record import Record
 

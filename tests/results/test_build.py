@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pytest_lem.case import call_case
 from pytest_lem.energy.reading import Domain
 from pytest_lem.errors import FailureKind
-from pytest_lem.measure.flags import Flag, Reason
+from pytest_lem.flags import Flag, Reason
 from pytest_lem.measure.round import Measurement, Phase
 from pytest_lem.results.build import Context, build_record
 from pytest_lem.results.record import Record

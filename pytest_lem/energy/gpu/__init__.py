@@ -1,0 +1,1 @@
+"""The GPUs: the driver, the boards, the processes on them, what slows them down."""

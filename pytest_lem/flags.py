@@ -1,0 +1,133 @@
+"""What a reader must know about a figure: one name and one text for each thing."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Flag(StrEnum):
+    """A circumstance of a whole case. It does not make the figures wrong, but limits their use."""
+
+    BASELINE_ABOVE_LOAD = "baseline_above_load"
+    BRIEF_WINDOW = "brief_window"
+    CONTENDED = "contended"
+    DUPLICATE_KEY = "duplicate_key"
+    ESTIMATED = "estimated"
+    GRAPHICS_PROCESS = "graphics_process"
+    IDLE_DRIFT = "idle_drift"
+    NO_ENERGY = "no_energy"
+    NOT_COOLED = "not_cooled"
+    POLLING_SENSITIVE = "polling_sensitive"
+    SERIES_GAPS = "series_gaps"
+    SHORTENED = "shortened"
+    SHORT_WINDOW = "short_window"
+    SIMULATED = "simulated"
+    SINGLE_ROUND = "single_round"
+    TEMPERATURE_SPREAD = "temperature_spread"
+    UNSTEADY = "unsteady"
+    USER_SCOPE = "user_scope"
+    WHOLE_BOARD = "whole_board"
+
+
+class Reason(StrEnum):
+    """Why a figure is unknown, or a round, and with it its case, not to be trusted."""
+
+    BOARD_LIMIT = "board_limit"
+    COUNTER_DISAGREES = "counter_disagrees"
+    COUNTER_RESET = "counter_reset"
+    COUNTER_STILL = "counter_still"
+    FOREIGN_PROCESS = "foreign_process"
+    GPU_LOST = "gpu_lost"
+    HARDWARE_SLOWDOWN = "hardware_slowdown"
+    METER_SILENT = "meter_silent"
+    MIG = "mig"
+    NO_COUNTER = "no_counter"
+    NO_DRIVER = "no_driver"
+    NO_PERMISSION = "no_permission"
+    NO_TICK = "no_tick"
+    POWER_BRAKE = "power_brake"
+    POWER_TOO_HIGH = "power_too_high"
+    POWER_TOO_LOW = "power_too_low"
+    RELIABILITY = "reliability"
+    THERMAL_SLOWDOWN = "thermal_slowdown"
+    TOKEN_COUNT = "token_count"  # noqa: S105 - a count of tokens
+    VGPU = "vgpu"
+    WRAPPED = "wrapped"
+
+
+_TEXTS: dict[str, str] = {
+    Flag.BASELINE_ABOVE_LOAD: "the idle power was above that of the work, so net energy is "
+    "negative; let the device come to rest before the case (--lem-gap)",
+    Flag.BRIEF_WINDOW: "a window was shorter than 5 s or 50 ticks of the counter, too short to "
+    "fail or pass a gate; raise min_window",
+    Flag.CONTENDED: "other tests may have run at the same time and be in the figures; run energy "
+    "tests with -n 0, or without the outer test that holds the lock",
+    Flag.DUPLICATE_KEY: "another test of this run measured the same case; change one of them or "
+    "give its workload another name",
+    Flag.ESTIMATED: "energy is an estimate from CPU time, not a measurement",
+    Flag.GRAPHICS_PROCESS: "a desktop or another graphics process was on the GPU before the work "
+    "began; it was idle, but a headless machine measures better",
+    Flag.IDLE_DRIFT: "idle power differed by more than 2 W and 3 % before and after the rounds, so "
+    "net energy is doubtful; keep the machine to yourself",
+    Flag.NO_ENERGY: "energy is unknown here; time and tokens are measured",
+    Flag.NOT_COOLED: "the device did not cool down to measure.cooldown_c in time; raise "
+    "measure.cooldown_max_s or the temperature",
+    Flag.POLLING_SENSITIVE: "reading this GPU's counter changes what it shows, so its ticks are "
+    "not searched for and the uncertainty is wider",
+    Flag.SERIES_GAPS: "the sampling process was late now and then; the series has gaps",
+    Flag.SHORTENED: "a preset below `standard` shortens the method; good for a look, not for gates",
+    Flag.SHORT_WINDOW: "a window was shorter than 1 s or 10 ticks of the counter, too short for "
+    "the sensors; raise min_window",
+    Flag.SIMULATED: "energy comes from the simulated meter and stands for nothing real",
+    Flag.SINGLE_ROUND: "one round says nothing about scatter; raise the number of rounds",
+    Flag.TEMPERATURE_SPREAD: "rounds began at temperatures more than 3 °C apart; let the warm-up "
+    "last longer",
+    Flag.UNSTEADY: "the warm-up ended before the figures were steady; raise measure.warmup_max_s",
+    Flag.USER_SCOPE: "the machine-wide lock belongs to another user, so only this user's tests "
+    "were kept apart; let LEM_LOCK_DIR name a folder that both can write",
+    Flag.WHOLE_BOARD: "the GPU is split (MIG) and the figure is that of the whole board, which you "
+    "asserted to be yours alone (energy.own_board)",
+    Reason.BOARD_LIMIT: "the GPU was slowed down by a limit of its board",
+    Reason.COUNTER_DISAGREES: "the energy counter and the integral of the sampled power differ by "
+    "more than 5 %; one of the two is wrong on this board",
+    Reason.COUNTER_RESET: "the energy counter went backwards; the driver was loaded anew in the "
+    "middle (switch the persistence mode on)",
+    Reason.COUNTER_STILL: "the energy counter stood still while work was done; update the driver, "
+    "or measure on another board",
+    Reason.FOREIGN_PROCESS: "another process was on the GPU and is in its energy; run when the "
+    "board is free",
+    Reason.GPU_LOST: "the GPU fell off the bus or must be reset; look into the kernel's log",
+    Reason.HARDWARE_SLOWDOWN: "the hardware slowed the GPU down (temperature, power supply or "
+    "brake); check cooling and cables",
+    Reason.METER_SILENT: "a meter gave no value although work was done",
+    Reason.MIG: "the GPU is split (MIG) and has one counter for the whole board; set "
+    "energy.own_board to true if nobody else is on it",
+    Reason.NO_COUNTER: "this GPU has no energy counter; boards from Volta on have one",
+    Reason.NO_DRIVER: "there is no NVIDIA driver; install it, or hand the GPU through to the "
+    "container",
+    Reason.NO_PERMISSION: "this user may not read the counter; `lem doctor` says how to allow it",
+    Reason.NO_TICK: "the energy counter did not advance while its next tick was waited for",
+    Reason.POWER_BRAKE: "an external power brake slowed the GPU down; check the power supply",
+    Reason.POWER_TOO_HIGH: "the energy would mean more power than the limit of the device allows; "
+    "the counter is wrong, or its reading is disturbed",
+    Reason.POWER_TOO_LOW: "the energy would mean less than half of the idle power; the counter "
+    "missed a part",
+    Reason.RELIABILITY: "the GPU was slowed down to keep its voltage reliable",
+    Reason.THERMAL_SLOWDOWN: "the GPU was slowed down because it was hot; improve its cooling, or "
+    "let it cool down before (--lem-gap, measure.cooldown_c)",
+    Reason.TOKEN_COUNT: "the tokens that the backend reports, returns and was asked for differ",
+    Reason.VGPU: "this is a virtual GPU, and its host does not let it read energy; measure on the "
+    "host or on a passed-through board",
+    Reason.WRAPPED: "the counter may have gone round more than once in the window, or its range is "
+    "unknown; shorten the window",
+}
+
+
+def text_of(word: str) -> str:
+    """Return the text of a flag or reason; one of a later release stands by itself."""
+    return _TEXTS.get(word, word)
+
+
+def explained(word: str) -> str:
+    """Return a flag or reason with its text; one of a later release stands by itself."""
+    return f"{word}: {_TEXTS[word]}" if word in _TEXTS else word
