@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_lem.case import Case
+    from pytest_lem.energy.sampling.archive import read_series, write_csv
+    from pytest_lem.energy.sampling.series import Series
     from pytest_lem.errors import FailureKind, LemError
     from pytest_lem.plugin.energy import Energy, Window
     from pytest_lem.plugin.inference import Inference
@@ -27,9 +29,12 @@ _HOME = {
     "LemError": "pytest_lem.errors",
     "Record": "pytest_lem.results.record",
     "RunFile": "pytest_lem.results.runfile",
+    "Series": "pytest_lem.energy.sampling.series",
     "Window": "pytest_lem.plugin.energy",
     "Workload": "pytest_lem.workloads.workload",
     "read_run": "pytest_lem.results.runfile",
+    "read_series": "pytest_lem.energy.sampling.archive",
+    "write_csv": "pytest_lem.energy.sampling.archive",
 }
 
 __all__ = [
@@ -41,9 +46,12 @@ __all__ = [
     "LemError",
     "Record",
     "RunFile",
+    "Series",
     "Window",
     "Workload",
     "read_run",
+    "read_series",
+    "write_csv",
 ]
 
 

@@ -51,6 +51,7 @@ class Reason(StrEnum):
     RELIABILITY = "reliability"
     THERMAL_SLOWDOWN = "thermal_slowdown"
     TOKEN_COUNT = "token_count"  # noqa: S105 - a count of tokens
+    UNKNOWN_GPU = "unknown_gpu"
     VGPU = "vgpu"
     WRAPPED = "wrapped"
 
@@ -72,8 +73,9 @@ _TEXTS: dict[str, str] = {
     Flag.NO_ENERGY: "energy is unknown here; time and tokens are measured",
     Flag.NOT_COOLED: "the device did not cool down to measure.cooldown_c in time; raise "
     "measure.cooldown_max_s or the temperature",
-    Flag.POLLING_SENSITIVE: "reading this GPU's counter changes what it shows, so its ticks are "
-    "not searched for and the uncertainty is wider",
+    Flag.POLLING_SENSITIVE: "reading this GPU's counter changes what it shows, or whether it does "
+    "was not tested (energy.observer_s), so its ticks are not searched for and the uncertainty is "
+    "wider",
     Flag.SERIES_GAPS: "the sampling process was late now and then; the series has gaps",
     Flag.SHORTENED: "a preset below `standard` shortens the method; good for a look, not for gates",
     Flag.SHORT_WINDOW: "a window was shorter than 1 s or 10 ticks of the counter, too short for "
@@ -116,6 +118,8 @@ _TEXTS: dict[str, str] = {
     Reason.THERMAL_SLOWDOWN: "the GPU was slowed down because it was hot; improve its cooling, or "
     "let it cool down before (--lem-gap, measure.cooldown_c)",
     Reason.TOKEN_COUNT: "the tokens that the backend reports, returns and was asked for differ",
+    Reason.UNKNOWN_GPU: "the driver knows no GPU of that name; is it handed through to this "
+    "container?",
     Reason.VGPU: "this is a virtual GPU, and its host does not let it read energy; measure on the "
     "host or on a passed-through board",
     Reason.WRAPPED: "the counter may have gone round more than once in the window, or its range is "

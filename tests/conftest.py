@@ -1,4 +1,4 @@
-"""For all tests: pytest's own fixture for pytest runs within tests, and a backend to run."""
+"""For all tests: pytest runs within tests, a backend to run, and boards to measure."""
 
 from __future__ import annotations
 
@@ -8,18 +8,41 @@ from pathlib import Path
 
 import psutil
 import pytest
+from standin import VARIABLE, Board, StandIn, build
 
 pytest_plugins = ["pytester"]
 
 _NGRAM = Path(__file__).parent / "ngram"
+_STANDIN = Path(__file__).parent / "standin"
 
 
 @pytest.fixture
 def ngram(monkeypatch: pytest.MonkeyPatch) -> Path:
     """Register the backend `ngram`, here and in processes started from here; return its model."""
     monkeypatch.syspath_prepend(_NGRAM)
-    monkeypatch.setenv("PYTHONPATH", str(_NGRAM))
+    monkeypatch.setenv("PYTHONPATH", str(_NGRAM), prepend=os.pathsep)
     return _NGRAM / "model"
+
+
+@pytest.fixture(scope="session")
+def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compile the library that stands in for the NVIDIA driver's."""
+    try:
+        return build(tmp_path_factory.mktemp("nvml"))
+    except FileNotFoundError:
+        pytest.fail("tests with boards need a C compiler named `cc`: install gcc", pytrace=False)
+
+
+@pytest.fixture
+def standin(
+    nvml_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., StandIn]:
+    """Return a function that makes boards, which processes started from here take for real."""
+    path = tmp_path / "boards"
+    monkeypatch.setenv(VARIABLE, str(path))
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(nvml_library.parent), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(_STANDIN), prepend=os.pathsep)
+    return lambda *boards: StandIn.create(path, boards or [Board()])
 
 
 @pytest.fixture

@@ -8,20 +8,20 @@ Dead code does not belong here; it is deleted.
 # Found by name: pytest's hooks and fixtures, entry points, messages of the host process.
 _.pytest_addoption, _.pytest_configure, _.pytest_generate_tests, _.pytest_collection_modifyitems
 _.pytest_configure_node, _.pytest_testnodedown, _.pytest_report_collectionfinish
-_.pytest_runtest_setup, _.pytest_runtest_call, _.pytest_runtest_makereport
+_.pytest_runtest_protocol, _.pytest_runtest_setup, _.pytest_runtest_call, _.pytest_runtest_makereport
 _.pytest_runtest_logreport, _.pytest_sessionfinish, _.pytest_terminal_summary, _.longrepr
-_.TransformersBackend, _.EstimatedMeter, _.NvmlMeter, _.RaplMeter
+_.TransformersBackend, _.EstimatedMeter, _.NvmlMeter, _.RaplMeter, _.SimulatedMeter
 _._do_load, _._do_prepare, _._do_arm, _._do_run, _._do_collect
 _.__getattr__, _.model_config
 
 # Called by pydantic.
-_._lengths_and_sampling_agree, _._auto_stands_alone, _._one_name_for_each_precision
+_._lengths_and_sampling_agree, _._some_stand_alone, _._one_name_for_each_precision
 _._known_format, _._version_in_quotes
 
 # Called, or read, by users' tests.
 _.inference, _.arun, _.window, _.energy_j
 _.energy_per_output_token_j, _.energy_per_request_j, _.output_throughput_tok_s
-_.ttft_s, _.tpot_s, _.e2e_latency_s
+_.ttft_s, _.tpot_s, _.e2e_latency_s, _.read_series, _.write_csv
 
 # Given to, or taken by, the transformers library and backends.
 _.scores, _.pad_token, _.max_batch_size, _.reported_tokens, _.token_times_s
@@ -31,4 +31,4 @@ _.started_monotonic, _.finished, _.meter_constants, _.definitions_version, _.com
 _.baseline, _.candidate, _.verdict, _.interval, _.alpha, _.theta, _.promise, _.mde, _.attribution
 _.scheduled, _.token_times, _.side, _.pair, _.stage, _.idle, _.clocks, _.temperatures
 _.throttling, _.p50, _.p90, _.p95, _.p99, _.is_truncated, _.hash, _.settings_origin, _.quality
-_.artifacts, _.extensions, _.TRACKING, _.TRAINING
+_.artifacts, _.extensions, _.TRACKING, _.TRAINING, _.flops, _.u_random, _.u_systematic, _.bound

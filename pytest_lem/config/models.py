@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 #: Version of the configuration format: a new major breaks old files, a new minor only adds.
-CONFIG_VERSION = "1.0"
+CONFIG_VERSION = "1.1"
 
 #: Other names under which people know a precision.
 _PRECISION_ALIASES = {
@@ -115,15 +115,68 @@ class MeasureSettings(_Model):
         0.01,
         gt=0,
         le=1,
-        description="Warm-up ends when the last five repetitions vary by less (CV of their time).",
+        description="Warm-up ends when the last five repetitions vary by less: CV of their energy "
+        "where there is a sensor, else of their time.",
         examples=[0.05],
     )
     warmup_max_s: float = Field(
         120.0,
         ge=0,
         le=3600,
-        description="Warm-up ends here at the latest, flagged `unsteady`.",
+        description="Warm-up ends here at the latest, flagged `unsteady`; without a sensor after "
+        "5 s.",
         examples=[1.0],
+    )
+    warmup_calm_s: float = Field(
+        30.0,
+        ge=0,
+        le=3600,
+        description="A device that tells its temperature has to keep it within 1 °C for so long "
+        "before the warm-up ends; 0: temperature is not waited for.",
+        examples=[10.0],
+    )
+    idle_s: float = Field(
+        10.0,
+        ge=0,
+        le=600,
+        description="Idle power is measured for so long before and after the rounds; 0: not at "
+        "all. Only where there is a sensor.",
+        examples=[2.0],
+    )
+    max_delay_s: float = Field(
+        1.0,
+        ge=0,
+        le=60,
+        description="Rounds begin after a random rest of up to this, or up to a tick of the "
+        "counter if that is longer; 0: at once. Only where there is a sensor.",
+        examples=[0.5],
+    )
+    split: bool = Field(
+        False,
+        description="Measure the prefill by itself as well, to tell its energy from that of the "
+        "decoding; takes about twice as long.",
+        examples=[True],
+    )
+    gap_s: float = Field(
+        0.0,
+        ge=0,
+        le=3600,
+        description="Rest before each energy test, not charged to its timeout.",
+        examples=[5.0],
+    )
+    cooldown_c: float | None = Field(
+        None,
+        gt=0,
+        le=120,
+        description="Before each energy test, wait until the devices are no hotter than this.",
+        examples=[50.0],
+    )
+    cooldown_max_s: float = Field(
+        300.0,
+        gt=0,
+        le=3600,
+        description="Longest wait for `cooldown_c`; then the case is flagged `not_cooled`.",
+        examples=[60.0],
     )
     timeout_s: float = Field(
         900.0,
@@ -150,12 +203,55 @@ class EnergySettings(_Model):
         description="Estimated tier only: watts of one busy logical CPU, stated as -70 % to +70 %.",
         examples=[4.0],
     )
+    simulated_w: float = Field(
+        100.0,
+        gt=0,
+        le=100_000,
+        description="Watts that the meter `simulated` shows, whatever happens.",
+        examples=[42.0],
+    )
+    require_tier: Literal["counter", "power", "estimated"] | None = Field(
+        None,
+        description="A case whose energy is of a worse tier, or unknown, fails.",
+        examples=["estimated"],
+    )
+    sample_s: float = Field(
+        0.1,
+        ge=0,
+        le=60,
+        description="Time between two samples of power, clocks and temperature; 0: no series.",
+        examples=[0.5],
+    )
+    observer_s: float = Field(
+        5.0,
+        ge=0,
+        le=60,
+        description="Half the length of the test whether reading a GPU's counter changes it, run "
+        "once per boot; 0: no test, and counters that were not tested are not searched for ticks.",
+        examples=[2.0],
+    )
+    tick_search_s: float = Field(
+        3.0,
+        ge=0,
+        le=60,
+        description="How long the tick of a GPU's counter is measured when a session starts; 0: "
+        "0.1 s is assumed.",
+        examples=[1.0],
+    )
+    own_board: bool = Field(
+        False,
+        description="You assert that nobody else uses the GPU boards whose slices (MIG) you use, "
+        "so that the energy of the whole board may stand for yours.",
+        examples=[True],
+    )
 
     @field_validator("meters")
     @classmethod
-    def _auto_stands_alone(cls, meters: list[str]) -> list[str]:
+    def _some_stand_alone(cls, meters: list[str]) -> list[str]:
         if "auto" in meters and len(meters) > 1:
             raise ValueError("`auto` chooses by itself, so it cannot stand beside other meters")
+        if "simulated" in meters and len(meters) > 1:
+            raise ValueError("`simulated` is made up, so it cannot stand beside other meters")
         return meters
 
 
@@ -186,6 +282,15 @@ class Settings(_Model):
     )
     batch_size: int = Field(
         1, ge=1, le=65536, description="Requests that run together.", examples=[2]
+    )
+    order: Literal["grouped", "shuffled"] = Field(
+        "grouped",
+        description="Order of the tests that measure models: those that share a load together, or "
+        "at random by `seed`.",
+        examples=["shuffled"],
+    )
+    seed: int = Field(
+        42, ge=0, description="Seed of the order and of the rests before rounds.", examples=[7]
     )
     workload: WorkloadSettings = Field(default_factory=WorkloadSettings)
     measure: MeasureSettings = Field(default_factory=MeasureSettings)

@@ -126,7 +126,11 @@ def _paths(tree: dict[str, Any], prefix: Keys = ()) -> Iterator[Keys]:
 
 def _notes(settings: Settings, layers: Layers) -> tuple[str, ...]:
     version = settings.schema_version
-    if version is None or version == CONFIG_VERSION:
+    if version is None or _minor(version) <= _minor(CONFIG_VERSION):
         return ()
     where = layers.origin(("schema_version",))
     return (f"{where}: written for version {version}, read as version {CONFIG_VERSION}",)
+
+
+def _minor(version: str) -> int:
+    return int(version.partition(".")[2])

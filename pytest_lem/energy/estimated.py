@@ -32,6 +32,10 @@ class EstimatedMeter:
         self._watts = watts_per_cpu
         self._scope = Scope(pids=())
 
+    @property
+    def tick_s(self) -> None:
+        """Return None: what an estimate hides is not a matter of ticks."""
+
     def availability(self) -> Availability:
         """Return the tier and the constant; an estimate can always be made."""
         return Availability(

@@ -49,11 +49,17 @@ class Meter(Protocol):
     """Reads the energy of a scope over windows. One file and one entry point make a new one.
 
     `method` names how it measures, with a version: results of different methods are not
-    compared. A meter is made with the settings of `EnergySettings` as keywords.
+    compared. `tick_s` is the longest time for which an open meter's source stands still, None
+    where that is unknown or means nothing. A meter is made with the settings of
+    `EnergySettings` as keywords.
     """
 
     name: ClassVar[str]
     method: ClassVar[str]
+
+    @property
+    def tick_s(self) -> float | None:
+        """Return the length of the source's tick."""
 
     def availability(self) -> Availability:
         """Say what can be read on this machine, cheaply and without side effects."""

@@ -6,27 +6,55 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_lem.energy.conditions import Reading
 from pytest_lem.energy.meter import Availability, Meter, Scope
 from pytest_lem.energy.reading import TIERS, Energy, Tier
+from pytest_lem.energy.watch import Watch, WatchEdge
 from pytest_lem.errors import FailureKind, LemError, config_error
+from pytest_lem.flags import Reason
 from pytest_lem.registry import METERS, entries, find
 
 #: Meters that `auto` considers, so that a stranger's is used only when it is named.
 AUTO = ("nvml", "rapl", "estimated")
+#: Tiers of real sensors.
+MEASURED = frozenset({Tier.COUNTER, Tier.POWER})
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What was read before a window."""
+
+    meters: list[Any]
+    watch: WatchEdge | None
 
 
 @dataclass(slots=True)
 class Panel:
-    """The chosen meters and what was found about all that were looked at."""
+    """The chosen meters and what was found about all that were looked at.
+
+    `watch` looks after the devices meanwhile; None where nothing is to be looked after.
+    """
 
     meters: list[Meter]
     found: dict[str, Availability]
+    watch: Watch | None = None
 
     @property
     def tier(self) -> Tier:
         """Return the best tier among the chosen meters."""
         tiers = [self.found[meter.name].tier for meter in self.meters]
         return min(tiers, key=TIERS.index, default=Tier.NONE)
+
+    @property
+    def has_sensor(self) -> bool:
+        """Tell whether anything is measured, rather than estimated."""
+        return self.tier in MEASURED
+
+    @property
+    def tick_s(self) -> float | None:
+        """Return the longest tick of the sources that are open."""
+        ticks = [meter.tick_s for meter in self.meters]
+        return max((tick for tick in ticks if tick is not None), default=None)
 
     @property
     def sentence(self) -> str:
@@ -52,20 +80,45 @@ class Panel:
         self.close()
         for meter in self.meters:
             meter.open(scope)
+        if self.watch:
+            self.watch.open(scope)
 
-    def begin(self) -> list[Any]:
-        """Read the first edge of every meter."""
-        return [meter.begin() for meter in self.meters]
+    def begin(self) -> Edges:
+        """Read the first edge of every meter; the first of them may wait for its source."""
+        watch = self.watch.begin() if self.watch else None
+        return Edges([meter.begin() for meter in self.meters], watch)
 
-    def end(self, edges: list[Any], start_s: float, end_s: float) -> list[Energy]:
-        """Read the last edge of every meter, in the opposite order."""
-        pairs = reversed(list(zip(self.meters, edges, strict=True)))
-        return [_checked(e) for meter, edge in pairs for e in meter.end(edge, start_s, end_s)]
+    def end(self, edges: Edges, start_s: float, end_s: float) -> Reading:
+        """Read the last edge of every meter, in the opposite order, and look back."""
+        pairs = reversed(list(zip(self.meters, edges.meters, strict=True)))
+        energies = [_checked(e) for meter, edge in pairs for e in meter.end(edge, start_s, end_s)]
+        reading = Reading(
+            energies=energies,
+            reasons=_doubts(energies),
+            flags=frozenset(flag for e in energies for flag in e.flags),
+        )
+        if self.watch is None or edges.watch is None:
+            return reading
+        return self.watch.look_back(edges.watch, reading, start_s, end_s)
+
+    def power_w(self, start_s: float, end_s: float) -> float | None:
+        """Return the mean sampled power of the devices at work; None where none is known."""
+        return self.watch.power_w(start_s, end_s) if self.watch else None
+
+    def temperature_c(self, start_s: float, end_s: float) -> float | None:
+        """Return the last temperature of the hottest device; None where none is known."""
+        return self.watch.temperature_c(start_s, end_s) if self.watch else None
 
     def close(self) -> None:
         """Close every meter."""
         for meter in self.meters:
             meter.close()
+
+    def shut(self) -> None:
+        """Close every meter for good and end what was started to look after devices."""
+        self.close()
+        if self.watch:
+            self.watch.close()
 
 
 def _checked(energy: Energy) -> Energy:
@@ -73,7 +126,22 @@ def _checked(energy: Energy) -> Energy:
     if energy.value_j is None or energy.value_j > 0:
         return energy
     reason = f"the meter shows {energy.value_j:g} J for a window in which work was done"
-    return replace(energy, value_j=None, u_random_j=None, u_systematic_j=None, reason=reason)
+    return replace(
+        energy,
+        value_j=None,
+        u_random_j=None,
+        u_systematic_j=None,
+        bound_j=None,
+        reason=reason,
+        code=energy.code or Reason.METER_SILENT,
+    )
+
+
+def _doubts(energies: list[Energy]) -> list[Reason]:
+    """Return why hardware sources are unknown or not to be trusted, each reason once."""
+    measured = [e for e in energies if e.tier in MEASURED]
+    codes = [e.code or (Reason.METER_SILENT if e.value_j is None else None) for e in measured]
+    return list(dict.fromkeys(code for code in codes if code is not None))
 
 
 def choose(names: Iterable[str], settings: Mapping[str, Any]) -> Panel:
@@ -97,6 +165,18 @@ def choose(names: Iterable[str], settings: Mapping[str, Any]) -> Panel:
             kind=FailureKind.METER,
         )
     return Panel([meters[name] for name in usable], found)
+
+
+def require(panel: Panel, tier: str | None) -> None:
+    """Refuse, with LemError (`meter`), a panel whose best tier is worse than `tier`."""
+    if tier is not None and TIERS.index(panel.tier) > TIERS.index(Tier(tier)):
+        missing = [f"{n}: {a.sentence}" for n, a in panel.found.items() if not a.is_available]
+        raise LemError(
+            f"energy would be of tier `{panel.tier}`, and `{tier}` is required"
+            f"{' (' + '; '.join(missing) + ')' if missing else ''}; make that sensor readable, or "
+            "lower --lem-require-tier",
+            kind=FailureKind.METER,
+        )
 
 
 def _made(name: str, registered: Mapping[str, Any], settings: Mapping[str, Any]) -> Meter:

@@ -1,137 +1,149 @@
-"""Intel and AMD CPUs: the energy counters of packages and memory in `/sys/class/powercap`.
+"""Intel and AMD CPUs: the energy counters of packages and their memory (RAPL).
 
-The counters cover the whole machine, whoever uses it. They wrap; a window is taken modulo the
-range, so it has to be shorter than one turn (minutes at full load).
+They come from `/sys/class/powercap`, or from perf where those files cannot be read. They cover the
+whole machine, whoever uses it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 from typing import ClassVar
 
+from pytest_lem.clock import Clock, MonotonicClock
+from pytest_lem.energy.cpu import perf, powercap
+from pytest_lem.energy.cpu.counter import Counter, CounterFault
+from pytest_lem.energy.cpu.trip import Leg, Trip
 from pytest_lem.energy.meter import Availability, Scope
-from pytest_lem.energy.reading import Domain, Energy, Tier
+from pytest_lem.energy.reading import Energy, Tier, unknown
 
-POWERCAP = Path("/sys/class/powercap")
 #: Time between two refreshes of the counters (Linux documentation of amd_energy), in seconds.
 REFRESH_S = 0.001
+#: The coarsest step of a counter that the same page names, in joules.
+RESOLUTION_J = 0.000125
 #: Taken for the sensor's gain until a source for the CPU at hand is known.
 RELATIVE_GAIN = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class _Zone:
-    domain: Domain
-    device: str
-    path: Path
-    range_uj: int
-
-
 class RaplMeter:
-    """Differences of the powercap counters."""
+    """What the counters count from the first edge of a window to the last, over all turns."""
 
     name: ClassVar[str] = "rapl"
-    method: ClassVar[str] = "rapl-powercap-edges-1"
+    method: ClassVar[str] = "rapl-2"
 
-    def __init__(self, *, root: Path = POWERCAP, **_: object) -> None:
+    def __init__(
+        self,
+        *,
+        root: Path = powercap.ROOT,
+        opener: perf.Opener = perf.open_event,
+        clock: Clock | None = None,
+        **_: object,
+    ) -> None:
         self._root = root
-        self._zones: list[_Zone] = []
+        self._opener = opener
+        self._clock = clock or MonotonicClock()
+        self._counters: Sequence[Counter] = ()
+        self._trip: Trip | None = None
+
+    @property
+    def tick_s(self) -> float:
+        """Return the time between two refreshes."""
+        return REFRESH_S
 
     def availability(self) -> Availability:
         """Say whether there are counters, and whether this user may read them."""
-        zones = _zones(self._root)
-        if not zones:
+        try:
+            counters = self._find()
+        except CounterFault as fault:
+            return Availability(tier=Tier.NONE, sentence=str(fault), code=fault.reason)
+        if not counters:
             return Availability(tier=Tier.NONE, sentence=f"no RAPL counters in {self._root}")
-        if any(_read_uj(zone) is None for zone in zones):
-            return Availability(
-                tier=Tier.NONE,
-                sentence="RAPL counters are readable by root only; let an administrator run "
-                f"`chmod a+r {self._root}/intel-rapl:*/energy_uj`",
-            )
-        names = ", ".join(zone.device for zone in zones)
-        return Availability(tier=Tier.COUNTER, sentence=f"RAPL counters of {names}")
+        names = ", ".join(counter.device for counter in counters)
+        way = " through perf" if isinstance(counters[0], perf.OpenEvent) else ""
+        _close(counters)
+        return Availability(tier=Tier.COUNTER, sentence=f"RAPL counters of {names}{way}")
 
     def open(self, scope: Scope) -> None:  # noqa: ARG002 - the counters know no processes
-        """Find the zones."""
-        self._zones = _zones(self._root)
+        """Find the counters. Where there are some and none can be read, the windows say why."""
+        self.close()
+        try:
+            self._counters = self._find()
+        except CounterFault:
+            self._counters = powercap.zones(self._root)
 
-    def begin(self) -> list[int | None]:
-        """Return the counters in microjoules."""
-        return [_read_uj(zone) for zone in self._zones]
+    def begin(self) -> Trip:
+        """Read the first edge; from there on a thread keeps count of the turns."""
+        self._stop()
+        self._trip = Trip(self._counters, self._clock.now)
+        self._trip.begin()
+        return self._trip
 
-    def end(self, edge: list[int | None], start_s: float, end_s: float) -> Sequence[Energy]:
-        """Return the energy of each zone."""
-        last = [_read_uj(zone) for zone in self._zones]
-        return [
-            _energy(zone, before, after, end_s - start_s)
-            for zone, before, after in zip(self._zones, edge, last, strict=True)
-        ]
+    def end(self, edge: Trip, start_s: float, end_s: float) -> Sequence[Energy]:
+        """Read the last edge and return the energy of each counter."""
+        return [_energy(leg, end_s - start_s) for leg in edge.finish()]
 
     def close(self) -> None:
-        """Forget the zones."""
-        self._zones = []
+        """End the thread and forget the counters."""
+        self._stop()
+        _close(self._counters)
+        self._counters = ()
+
+    def _stop(self) -> None:
+        if self._trip is not None:
+            self._trip.stop()
+            self._trip = None
+
+    def _find(self) -> Sequence[Counter]:
+        """Return the counters of the first source that can be read; empty if there is none.
+
+        Raises the CounterFault of the best source where there are counters, and none can be read.
+        """
+        faults: list[CounterFault] = []
+        for source in (self._zones, self._events):
+            try:
+                if counters := source():
+                    return counters
+            except CounterFault as fault:
+                faults.append(fault)
+        if faults:
+            raise faults[0]
+        return ()
+
+    def _zones(self) -> Sequence[Counter]:
+        return powercap.distinct(powercap.zones(self._root), self._clock.sleep)
+
+    def _events(self) -> Sequence[Counter]:
+        sysfs = self._root.parent.parent  # which has `class/powercap`
+        return perf.start(perf.events(sysfs), self._opener)
 
 
-def _zones(root: Path) -> list[_Zone]:
-    """Find packages and their memory. `psys` contains them, and the mmio tree repeats them."""
-    zones = []
-    for top in sorted(root.glob("intel-rapl:*")):
-        name = _text(top / "name")
-        if top.name.count(":") == 1 and name.startswith("package-"):
-            zones.append(_zone(Domain.PACKAGE, name, top))
-            zones += [
-                _zone(Domain.DRAM, name.replace("package", "dram", 1), sub)
-                for sub in sorted(root.glob(f"{top.name}:*")) + sorted(top.glob(f"{top.name}:*"))
-                if _text(sub / "name") == "dram"
-            ]
-    return list({zone.device: zone for zone in zones}.values())
+def _close(counters: Sequence[Counter]) -> None:
+    """Close those that are open; zones are files that are opened for each reading."""
+    for counter in counters:
+        if isinstance(counter, perf.OpenEvent):
+            counter.close()
 
 
-def _zone(domain: Domain, device: str, path: Path) -> _Zone:
-    text = _text(path / "max_energy_range_uj")
-    return _Zone(domain, device, path, int(text) if text.isdigit() else 0)
+def _energy(leg: Leg, window_s: float) -> Energy:
+    """Return the energy of one counter.
 
-
-def _text(path: Path) -> str:
+    The counter shows the energy up to its last refresh, at both edges (rectangular), in whole
+    steps. At most, a refresh is missing at the largest power; twice that allows for a refresh
+    that is late, and for peaks above the limits that the kernel names.
+    """
+    counter = leg.counter
     try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
-
-
-def _read_uj(zone: _Zone) -> int | None:
-    text = _text(zone.path / "energy_uj")
-    return int(text) if text.isdigit() else None
-
-
-def _energy(zone: _Zone, before: int | None, after: int | None, window_s: float) -> Energy:
-    reason = None
-    if before is None or after is None:
-        reason = "the RAPL counter could not be read"
-    elif after == before:
-        reason = "the RAPL counter stood still while work was done"
-    elif after < before and not zone.range_uj:
-        reason = "the RAPL counter wrapped, and its range is unknown"
-    if reason or before is None or after is None:
-        return Energy(
-            domain=zone.domain,
-            device=zone.device,
-            tier=Tier.COUNTER,
-            value_j=None,
-            reason=reason,
-        )
-    # The range is the largest value, so one turn is one unit more.
-    used_uj = after - before if after > before else after - before + zone.range_uj + 1
-    value_j = used_uj / 1e6
-    edge_j = value_j / window_s * REFRESH_S * sqrt(2 / 12)
+        value_j = leg.used_uj() / 1e6
+    except CounterFault as fault:
+        return unknown(counter.domain, counter.device, Tier.COUNTER, fault.reason, str(fault))
+    power_w = value_j / window_s
     return Energy(
-        domain=zone.domain,
-        device=zone.device,
+        domain=counter.domain,
+        device=counter.device,
         tier=Tier.COUNTER,
         value_j=value_j,
-        u_random_j=edge_j,
+        u_random_j=power_w * REFRESH_S * sqrt(2 / 12),
         u_systematic_j=value_j * RELATIVE_GAIN / sqrt(3),
+        bound_j=2 * (REFRESH_S * max(power_w, counter.max_power_w) + RESOLUTION_J),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pytest_lem.flags import Reason, text_of
+from pytest_lem.flags import Flag, Reason, text_of
 
 
 class Tier(StrEnum):
@@ -41,7 +41,8 @@ class Energy:
         u_systematic_j: standard uncertainty of the source itself, the same in every window.
         bound_j: the true value, as far as the source itself is right, is certainly no farther
             away than this; None when nothing bounds it.
-        code: the reason as a word, where it has one.
+        code: why the value is unknown or not to be trusted, as a word, where there is one.
+        flags: what limits the use of the value.
 
     """
 
@@ -54,6 +55,7 @@ class Energy:
     bound_j: float | None = None
     reason: str | None = None
     code: Reason | None = None
+    flags: tuple[Flag, ...] = ()
 
 
 def unknown(

@@ -13,10 +13,12 @@ from typing import TypeVar
 
 from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.panel import Panel
-from pytest_lem.energy.reading import Tier
 from pytest_lem.flags import Flag
-from pytest_lem.measure.round import Measurement, Round, Work, flags_of, silent_meters
-from pytest_lem.measure.warmup import WarmUp
+from pytest_lem.measure.idle import idle_flags
+from pytest_lem.measure.method import Method
+from pytest_lem.measure.rest import Rests
+from pytest_lem.measure.round import Measurement, Work, flags_of, round_of
+from pytest_lem.measure.warmup import Bin, WarmUp
 
 R = TypeVar("R")
 
@@ -35,21 +37,22 @@ class CallPlan:
 
     Attributes:
         work_per_call: units of work in one call, or None if the caller did not say.
-        is_repeatable: False for work that runs once per round and without warm-up, such as the
-            body of a test, unless a `min_window_s` asks for more.
+        is_repeatable: False for work that runs once per round, without warm-up and without idle
+            phases, such as the body of a test, unless a `min_window_s` asks for more.
 
     """
 
-    rounds: int
-    min_window_s: float
-    warmup_cv: float
-    warmup_max_s: float
+    method: Method
     work_per_call: float | None = None
     is_repeatable: bool = True
 
 
 def protocol(
-    plan: CallPlan, panel: Panel, scope: Callable[[], Scope], measurement: Measurement
+    plan: CallPlan,
+    panel: Panel,
+    scope: Callable[[], Scope],
+    rests: Rests,
+    measurement: Measurement,
 ) -> Protocol:
     """Yield numbers of calls and take the stamps around them, filling `measurement`.
 
@@ -57,26 +60,22 @@ def protocol(
     What was measured before a failure stays in `measurement`.
     """
     repetitions = 1
-    if plan.is_repeatable or plan.min_window_s > 0:
-        repetitions = yield from _warm_up(plan, measurement)
+    if plan.is_repeatable or plan.method.min_window_s > 0:
+        repetitions = yield from _warm_up(plan.method, measurement)
     panel.open(scope())
-    for seq in range(plan.rounds):
+    if plan.is_repeatable:
+        rests.idle(measurement)
+    for seq in range(plan.method.rounds):
+        rests.before_round()
         edges = panel.begin()
         start_s, end_s = yield repetitions
-        energies = panel.end(edges, start_s, end_s)
-        measurement.rounds.append(
-            Round(
-                seq=seq,
-                start_s=start_s,
-                end_s=end_s,
-                energies=energies,
-                work=work_of(repetitions, plan.work_per_call),
-                reasons=silent_meters(energies),
-            )
-        )
-    measurement.flags |= flags_of(
-        measurement.rounds, has_estimate_only=panel.tier is Tier.ESTIMATED
-    )
+        reading = panel.end(edges, start_s, end_s)
+        work = work_of(repetitions, plan.work_per_call)
+        measurement.add(round_of(seq, start_s, end_s, reading, work), reading)
+    if plan.is_repeatable:
+        rests.idle(measurement)
+    measurement.flags |= flags_of(measurement.rounds, panel)
+    measurement.flags |= idle_flags(measurement.rounds, measurement.phases)
 
 
 def work_of(calls: int, work_per_call: float | None) -> Work:
@@ -85,20 +84,20 @@ def work_of(calls: int, work_per_call: float | None) -> Work:
     return Work(calls=calls, units=units)
 
 
-def _warm_up(plan: CallPlan, measurement: Measurement) -> Generator[int, Stamps, int]:
-    warm_up = WarmUp(cv=plan.warmup_cv, max_s=plan.warmup_max_s)
+def _warm_up(method: Method, measurement: Measurement) -> Generator[int, Stamps, int]:
+    """Judge by time: which device works is known only once the work has run."""
+    warm_up = WarmUp(cv=method.warmup_cv, max_s=method.warmup_max_s)
     group = 1
     while not warm_up.is_over:
         start_s, end_s = yield group
-        duration_s = end_s - start_s
-        if duration_s < _RESOLVED_S and group < _LARGEST_GROUP:
+        if end_s - start_s < _RESOLVED_S and group < _LARGEST_GROUP:
             group *= 10
             continue
         # Groups grow to 20 ms only, so their sum still stands for the time spent.
-        warm_up.add(duration_s)
-    if not warm_up.is_steady and plan.warmup_max_s > 0:
+        warm_up.add(Bin(start_s=start_s, end_s=end_s, repetitions=group))
+    if not warm_up.is_steady and method.warmup_max_s > 0:
         measurement.flags.add(Flag.UNSTEADY)
-    return warm_up.repetitions_for(plan.min_window_s) * group
+    return max(group, warm_up.repetitions_for(method.min_window_s))
 
 
 def run_sync(protocol: Protocol, call: Callable[[], R], *, synchronise: Callable[[], None]) -> R:

@@ -4,41 +4,48 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pytest_lem.backends.host.pool import HostPool, Loaded
 from pytest_lem.backends.protocol import LoadSpec
+from pytest_lem.energy.conditions import Reading
 from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.panel import Panel
-from pytest_lem.energy.reading import Tier
 from pytest_lem.flags import Flag, Reason
+from pytest_lem.measure.idle import IDLE, device_of, idle_flags
+from pytest_lem.measure.method import Method
+from pytest_lem.measure.rest import Rests
 from pytest_lem.measure.round import (
     Measurement,
+    Phase,
     Round,
     Work,
     flags_of,
     metered_phase,
-    silent_meters,
+    round_of,
 )
-from pytest_lem.measure.warmup import WarmUp
+from pytest_lem.measure.warmup import BIN_S, Bin, WarmUp
 from pytest_lem.workloads.workload import Workload
+
+PREFILL = "prefill"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferPlan:
-    """What to measure and how. `backend_class` is the entry point's `module:name`."""
+    """What to measure and how. `backend_class` is the entry point's `module:name`.
+
+    `gpu_uuids` are the GPUs that the backend may use, known before it says which it does.
+    """
 
     spec: LoadSpec
     backend_class: str
     python: str | None
     workload: Workload
     batch_size: int
-    rounds: int
-    min_window_s: float
-    warmup_cv: float
-    warmup_max_s: float
+    method: Method
     timeout_s: float
+    gpu_uuids: tuple[str, ...] = ()
 
 
 class InferRun:
@@ -47,47 +54,95 @@ class InferRun:
     `measurement` fills as it goes, so that a failure leaves behind what was found before it.
     """
 
-    def __init__(self, plan: InferPlan, pool: HostPool, panel: Panel) -> None:
+    def __init__(self, plan: InferPlan, pool: HostPool, panel: Panel, rests: Rests) -> None:
         self._plan = plan
         self._pool = pool
         self._panel = panel
+        self._rests = rests
         self.measurement = Measurement()
         self.load_id: str | None = None
 
     def measure(self) -> Measurement:
         """Load if need be, warm up, measure the rounds; raises LemError as `Host.ask` does."""
         loaded = self._pool.resident(self._plan.spec) or self._load()
-        plan, found = self._plan, self.measurement
+        found = self.measurement
         self.load_id = found.load_id = loaded.load_id
         found.applied = dict(loaded.applied)
         found.environment = dict(loaded.environment)
-        self._panel.open(
-            Scope(pids=(loaded.host.pid,), gpu_uuids=tuple(found.applied.get("device_uuids") or ()))
-        )
+        uuids = tuple(found.applied.get("device_uuids") or ())
+        self._panel.open(Scope(pids=(loaded.host.pid,), gpu_uuids=uuids))
         try:
-            self._ask(
-                loaded,
-                "prepare",
-                "prepared",
-                workload=plan.workload.plain(),
-                batch_size=plan.batch_size,
-            )
-            repetitions = self._phase("warmup", lambda: self._warm_up(loaded))
-            for seq in range(plan.rounds):
-                found.rounds.append(self._round(loaded, seq, repetitions))
-            loaded.host.settle(timeout_s=plan.timeout_s)
+            self._measure_rounds(loaded)
+            loaded.host.settle(timeout_s=self._plan.timeout_s)
         finally:
             self._panel.close()
             raised, loaded.host.warnings = loaded.host.warnings, []
             found.warnings = [w for n, w in enumerate(raised) if w not in raised[:n]]
-        found.flags |= flags_of(found.rounds, has_estimate_only=self._panel.tier is Tier.ESTIMATED)
+        found.flags |= flags_of(found.rounds, self._panel)
+        found.flags |= idle_flags(found.rounds, found.phases)
         return found
+
+    def _measure_rounds(self, loaded: Loaded) -> None:
+        plan, found = self._plan, self.measurement
+        self._prepare(loaded, plan.workload)
+        repetitions = self._phase("warmup", lambda: self._warm_up(loaded))
+        _leave_out_unused(found.phases)
+        self._idle_before(loaded)
+        for seq in range(plan.method.rounds):
+            round_, reading = self._round(loaded, seq, repetitions)
+            found.add(round_, reading)
+        self._rests.idle(found)
+        loaded.idle = found.last_phase(IDLE)
+        if plan.method.is_split:
+            self._measure_prefill(loaded)
+
+    def _idle_before(self, loaded: Loaded) -> None:
+        """Measure the power at rest, unless the case before on this host has just done so."""
+        idle = loaded.idle
+        if isinstance(idle, Phase):
+            self.measurement.phases.append(replace(idle, is_shared=True))
+        else:
+            self._rests.idle(self.measurement)
+
+    def _measure_prefill(self, loaded: Loaded) -> None:
+        """Measure the same requests with a single output token, which the prefill makes.
+
+        Prompts are computed anew each time: the backends measured here keep no prefix cache.
+        """
+        workload = replace(
+            self._plan.workload, output_tokens=1, min_output_tokens=None, requests=None
+        )
+        self._prepare(loaded, workload)
+        start_s, end_s = self._run(loaded, 1)
+        warm_up = WarmUp(cv=1.0, max_s=0.0)
+        warm_up.add(Bin(start_s=start_s, end_s=end_s))
+        repetitions = warm_up.repetitions_for(self._plan.method.min_window_s)
+        for seq in range(self._plan.method.rounds):
+            window, _ = self._round(loaded, seq, repetitions, workload)
+            self.measurement.phases.append(
+                Phase(
+                    name=PREFILL,
+                    start_s=window.start_s,
+                    end_s=window.end_s,
+                    energies=window.energies,
+                    work=window.work,
+                )
+            )
+
+    def _prepare(self, loaded: Loaded, workload: Workload) -> None:
+        self._ask(
+            loaded,
+            "prepare",
+            "prepared",
+            workload=workload.plain(),
+            batch_size=self._plan.batch_size,
+        )
 
     def _load(self) -> Loaded:
         plan = self._plan
         loaded = self._pool.start(plan.spec, python=plan.python)
         self.load_id = loaded.load_id
-        self._panel.open(Scope(pids=(loaded.host.pid,)))
+        self._panel.open(Scope(pids=(loaded.host.pid,), gpu_uuids=plan.gpu_uuids))
         spec = {**asdict(plan.spec), "options": dict(plan.spec.options)}
         answer = self._phase(
             "load",
@@ -99,34 +154,51 @@ class InferRun:
 
     def _warm_up(self, loaded: Loaded) -> int:
         """Return the repetitions of a window. A warm host runs once, to find their length."""
-        plan = self._plan
-        warm_up = WarmUp(cv=plan.warmup_cv, max_s=0 if loaded.is_warm else plan.warmup_max_s)
+        method = self._plan.method
+        max_s = 0 if loaded.is_warm else method.warmup_max_s
+        warm_up = WarmUp(cv=method.warmup_cv, max_s=max_s, calm_s=method.warmup_calm_s)
+        repetitions = 1
         while not warm_up.is_over:
-            start_s, end_s = self._run(loaded, 1)
-            warm_up.add(end_s - start_s)
-        if not loaded.is_warm and not warm_up.is_steady and plan.warmup_max_s > 0:
+            start_s, end_s = self._run(loaded, repetitions)
+            warm_up.add(
+                Bin(
+                    start_s=start_s,
+                    end_s=end_s,
+                    repetitions=repetitions,
+                    power_w=self._panel.power_w(start_s, end_s),
+                    temperature_c=self._panel.temperature_c(start_s, end_s),
+                )
+            )
+            if self._panel.has_sensor:
+                repetitions = warm_up.repetitions_for(BIN_S)
+        if not loaded.is_warm and not warm_up.is_steady and method.warmup_max_s > 0:
             self.measurement.flags.add(Flag.UNSTEADY)
         loaded.is_warm = True
-        return warm_up.repetitions_for(plan.min_window_s)
+        return warm_up.repetitions_for(method.min_window_s)
 
-    def _round(self, loaded: Loaded, seq: int, repetitions: int) -> Round:
+    def _round(
+        self, loaded: Loaded, seq: int, repetitions: int, workload: Workload | None = None
+    ) -> tuple[Round, Reading]:
+        self._rests.before_round()
         self._ask(loaded, "arm", "armed")
         loaded.host.settle(timeout_s=self._plan.timeout_s)
         edges = self._panel.begin()
         start_s, end_s = self._run(loaded, repetitions)
-        energies = self._panel.end(edges, start_s, end_s)
+        reading = self._panel.end(edges, start_s, end_s)
         collected = self._ask(loaded, "collect", "collected")
-        self._keep(collected)
         requests = collected["requests"]
-        return Round(
-            seq=seq,
-            start_s=start_s,
-            end_s=end_s,
-            energies=energies,
-            work=_work(requests),
+        if workload is None:
+            self._keep(collected)
+        found = round_of(
+            seq,
+            start_s,
+            end_s,
+            reading,
+            _work(requests),
             requests=requests,
-            reasons=silent_meters(energies) + self._audit(requests),
+            reasons=_audit(requests, workload or self._plan.workload),
         )
+        return found, reading
 
     def _keep(self, collected: dict[str, Any]) -> None:
         found = self.measurement
@@ -135,16 +207,6 @@ class InferRun:
             setattr(found, name, collected[name])
         together = Counter(request["sent_s"] for request in collected["requests"])
         found.applied["batch_size"] = max(together.values(), default=None)
-
-    def _audit(self, requests: list[dict[str, Any]]) -> list[Reason]:
-        """Compare what the backend reports, what it returned, and what was asked for."""
-        workload = self._plan.workload
-        for request in requests:
-            returned = len(request["token_ids"])
-            is_short = workload.ignore_eos and returned != workload.output_tokens
-            if is_short or returned != request["reported_tokens"]:
-                return [Reason.TOKEN_COUNT]
-        return []
 
     def _run(self, loaded: Loaded, repetitions: int) -> tuple[float, float]:
         ran = self._ask(loaded, "run", "ran", repetitions=repetitions)
@@ -155,6 +217,25 @@ class InferRun:
 
     def _phase(self, name: str, work: Callable[[], Any]) -> Any:
         return metered_phase(self._panel, name, work, self.measurement)
+
+
+def _audit(requests: list[dict[str, Any]], workload: Workload) -> list[Reason]:
+    """Compare what the backend reports, what it returned, and what was asked for."""
+    for request in requests:
+        returned = len(request["token_ids"])
+        is_short = workload.ignore_eos and returned != workload.output_tokens
+        if is_short or returned != request["reported_tokens"]:
+            return [Reason.TOKEN_COUNT]
+    return []
+
+
+def _leave_out_unused(phases: list[Phase]) -> None:
+    """Leave out of the loading's energy the GPUs that the warm-up turned out not to use."""
+    *earlier, warm_up = phases
+    used = {device_of(e) for e in warm_up.energies}
+    for number, phase in enumerate(earlier):
+        kept = [e for e in phase.energies if device_of(e) in used]
+        phases[number] = replace(phase, energies=kept)
 
 
 def _work(requests: list[dict[str, Any]]) -> Work:

@@ -6,12 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_lem.energy.conditions import Conditions, Reading
 from pytest_lem.energy.panel import Panel
 from pytest_lem.energy.reading import Energy, Tier
 from pytest_lem.flags import Flag, Reason
 
-#: Windows below this many seconds are flagged: no sensor resolves them.
-SHORT_WINDOW_S = 1.0
+#: Windows below this many seconds or ticks are flagged: no sensor resolves them.
+SHORT_WINDOW_S, SHORT_WINDOW_TICKS = 1.0, 10
+#: Windows below this many seconds or ticks say too little for a gate.
+BRIEF_WINDOW_S, BRIEF_WINDOW_TICKS = 5.0, 50
+#: Rounds that are compared begin at temperatures no farther apart than this.
+TEMPERATURE_SPREAD_C = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,7 @@ class Round:
     work: Work
     requests: list[dict[str, Any]] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
+    conditions: Conditions = field(default_factory=Conditions)
 
     @property
     def window_s(self) -> float:
@@ -48,12 +54,23 @@ class Round:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """A stretch of time outside the rounds, metered on a line of its own."""
+    """A stretch of time outside the rounds, metered on a line of its own.
+
+    `work` is what was done in it, where that is counted. `is_shared` marks a phase that belongs
+    to the case before on the same host.
+    """
 
     name: str
     start_s: float
     end_s: float
-    energies: list[Energy]
+    energies: list[Energy] = field(default_factory=list)
+    work: Work | None = None
+    is_shared: bool = False
+
+    @property
+    def duration_s(self) -> float:
+        """Return its length."""
+        return self.end_s - self.start_s
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,12 +88,44 @@ class Measurement:
     peak_host_memory_bytes: int | None = None
     peak_device_memory_bytes: int | None = None
 
+    def add(self, found: Round, reading: Reading) -> None:
+        """Take in a round with what its reading says of the whole case."""
+        self.rounds.append(found)
+        self.flags |= reading.flags
+
+    def last_phase(self, name: str) -> Phase | None:
+        """Return the last phase of a name; None if there was none."""
+        return next((phase for phase in reversed(self.phases) if phase.name == name), None)
+
     @property
     def on_gpu(self) -> bool:
         """Tell whether the work ran on a GPU, by what the engine says."""
         return bool(self.applied.get("device_uuids")) or str(
             self.applied.get("device", "")
         ).startswith("cuda")
+
+
+def round_of(
+    seq: int,
+    start_s: float,
+    end_s: float,
+    reading: Reading,
+    work: Work,
+    *,
+    requests: list[dict[str, Any]] | None = None,
+    reasons: list[Reason] | None = None,
+) -> Round:
+    """Return a round with what was read about its window; `reasons` are further ones."""
+    return Round(
+        seq=seq,
+        start_s=start_s,
+        end_s=end_s,
+        energies=reading.energies,
+        work=work,
+        requests=requests or [],
+        reasons=[*reading.reasons, *(reasons or [])],
+        conditions=reading.conditions,
+    )
 
 
 def metered_phase(
@@ -89,26 +138,42 @@ def metered_phase(
     start_s = time.monotonic()
     result = work()
     end_s = time.monotonic()
-    energies = panel.end(edges, start_s, end_s)
+    energies = panel.end(edges, start_s, end_s).energies
     measurement.phases.append(Phase(name=name, start_s=start_s, end_s=end_s, energies=energies))
     return result
 
 
-def silent_meters(energies: list[Energy]) -> list[Reason]:
-    """Return the reason if a hardware source gave nothing for work that was done."""
-    is_silent = any(e.value_j is None and e.tier in {Tier.COUNTER, Tier.POWER} for e in energies)
-    return [Reason.METER_SILENT] if is_silent else []
-
-
-def flags_of(rounds: list[Round], *, has_estimate_only: bool) -> set[Flag]:
+def flags_of(rounds: list[Round], panel: Panel) -> set[Flag]:
     """Return the flags that follow from the rounds themselves."""
     flags = set()
     if len(rounds) == 1:
         flags.add(Flag.SINGLE_ROUND)
-    if any(r.window_s < SHORT_WINDOW_S for r in rounds):
-        flags.add(Flag.SHORT_WINDOW)
+    flags |= _window_flags(rounds, panel)
     if all(e.value_j is None for r in rounds for e in r.energies):
         flags.add(Flag.NO_ENERGY)
-    elif has_estimate_only:
+    elif panel.tier is Tier.ESTIMATED:
         flags.add(Flag.ESTIMATED)
+    if _spread_c(rounds) > TEMPERATURE_SPREAD_C:
+        flags.add(Flag.TEMPERATURE_SPREAD)
     return flags
+
+
+def _window_flags(rounds: list[Round], panel: Panel) -> set[Flag]:
+    """Tell whether windows are too short for the sensors, or for a gate."""
+    shortest_s = min((r.window_s for r in rounds), default=BRIEF_WINDOW_S)
+    tick_s = (panel.tick_s or 0.0) if panel.has_sensor else 0.0
+    if shortest_s < max(SHORT_WINDOW_S, SHORT_WINDOW_TICKS * tick_s):
+        return {Flag.SHORT_WINDOW}
+    if panel.has_sensor and shortest_s < max(BRIEF_WINDOW_S, BRIEF_WINDOW_TICKS * tick_s):
+        return {Flag.BRIEF_WINDOW}
+    return set()
+
+
+def _spread_c(rounds: list[Round]) -> float:
+    """Return the largest difference between the temperatures at which a device began rounds."""
+    by_device: dict[str, list[float]] = {}
+    for r in rounds:
+        for device, temperatures in (r.conditions.temperatures or {}).items():
+            if (start_c := temperatures.get("start_c")) is not None:
+                by_device.setdefault(device, []).append(start_c)
+    return max((max(c) - min(c) for c in by_device.values()), default=0.0)

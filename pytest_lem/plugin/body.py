@@ -28,7 +28,7 @@ def measured_body(session: LemSession, item: pytest.Item) -> Iterator[None]:
     def measured() -> None:
         case = meterage.case(None, meterage.mark.unit)
         with meterage.recorded(case) as measurement:
-            protocol = meterage.protocol(meterage.plan(is_body=True), measurement)
+            protocol = meterage.protocol(case, meterage.plan(is_body=True), measurement)
             run_sync(protocol, body, synchronise=synchronise)
 
     item.runtest = measured  # type: ignore[method-assign]

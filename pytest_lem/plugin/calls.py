@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from pytest_lem.case import Case, call_case
-from pytest_lem.energy.meter import Scope
-from pytest_lem.energy.reading import Tier
+from pytest_lem.energy.panel import Edges
 from pytest_lem.errors import config_error
-from pytest_lem.measure.call import CallPlan, Protocol, protocol, work_of
 from pytest_lem.flags import Flag
-from pytest_lem.measure.round import Measurement, Round, flags_of, silent_meters
+from pytest_lem.measure.call import CallPlan, Protocol, protocol, work_of
+from pytest_lem.measure.rest import Rests
+from pytest_lem.measure.round import Measurement, Round, flags_of, round_of
 from pytest_lem.plugin.failure import failure_of
 from pytest_lem.plugin.items import call_key, source_sha256
 from pytest_lem.plugin.markers import mark_of
+from pytest_lem.plugin.scope import cuda_devices
 from pytest_lem.plugin.session import LemSession, records_of
 from pytest_lem.results.build import build_record
 from pytest_lem.results.record import Record
@@ -53,33 +52,36 @@ class Meterage:
 
     def plan(self, *, is_body: bool = False) -> CallPlan:
         """Return how to measure; the marker comes before the settings, a body runs once."""
-        measure = self.session.base.settings.measure
+        method = self.session.method(self.session.base)
         mark = self.mark
-        rounds = mark.rounds or (1 if is_body else measure.rounds)
         window_s = mark.min_window
         if window_s is None:
-            window_s = 0.0 if is_body else measure.min_window_s
+            window_s = 0.0 if is_body else method.min_window_s
         return CallPlan(
-            rounds=rounds,
-            min_window_s=window_s,
-            warmup_cv=measure.warmup_cv,
-            warmup_max_s=measure.warmup_max_s,
+            method=replace(
+                method,
+                rounds=mark.rounds or (1 if is_body else method.rounds),
+                min_window_s=window_s,
+            ),
             work_per_call=mark.work,
             is_repeatable=not is_body,
         )
 
-    def protocol(self, plan: CallPlan, measurement: Measurement) -> Protocol:
+    def protocol(self, case: Case, plan: CallPlan, measurement: Measurement) -> Protocol:
         """Return the protocol of `plan` for this process, which fills `measurement`."""
-        return protocol(plan, self.session.panel, own_scope, measurement)
+        session = self.session
+        rests = Rests(plan.method, session.panel, session.clock, case.key)
+        return protocol(plan, session.panel, session.own_scope, rests, measurement)
 
     def keep(
         self, case: Case, measurement: Measurement, error: BaseException | None = None
     ) -> Record:
         """Make the record and put it with the test."""
-        uuids = list(own_scope().gpu_uuids)
+        self.session.take_rest(self.item, measurement)
+        uuids = list(self.session.own_scope().gpu_uuids)
         if uuids:
             measurement.applied |= {"device": "cuda", "device_uuids": uuids}
-        context = self.session.context(self.item, self.session.base, {})
+        context = self.session.context(self.item, self.session.base, measurement)
         own = {"rounds": self.mark.rounds, "min_window_s": self.mark.min_window}
         marked = {name: value for name, value in own.items() if value is not None}
         measure = {**context.requested["measure"], **marked}
@@ -117,27 +119,20 @@ class Meterage:
         """Return the record that was kept last."""
         return records_of(self.item)[-1]
 
-    def begin(self) -> list[Any]:
+    def begin(self) -> Edges:
         """Open the meters for this process and read the first edge of a window."""
-        self.session.panel.open(own_scope())
+        self.session.panel.open(self.session.own_scope())
         synchronise()
         return self.session.panel.begin()
 
     def end(
-        self, edges: list[Any], start_s: float, end_s: float, work: float | None
-    ) -> tuple[Round, set[Flag]]:
+        self, edges: Edges, start_s: float, end_s: float, work: float | None
+    ) -> tuple[Round, frozenset[Flag]]:
         """Close a window that was opened by `begin`."""
         panel = self.session.panel
-        energies = panel.end(edges, start_s, end_s)
-        round_ = Round(
-            seq=0,
-            start_s=start_s,
-            end_s=end_s,
-            energies=energies,
-            work=work_of(1, work),
-            reasons=silent_meters(energies),
-        )
-        return round_, flags_of([round_], has_estimate_only=panel.tier is Tier.ESTIMATED)
+        reading = panel.end(edges, start_s, end_s)
+        found = round_of(0, start_s, end_s, reading, work_of(1, work))
+        return found, reading.flags | flags_of([found], panel)
 
     def _take_meters(self) -> None:
         """Reserve the meters, which read one window at a time."""
@@ -153,14 +148,9 @@ class Meterage:
         self.session.panel.close()
 
 
-def own_scope() -> Scope:
-    """Return this process and the GPUs on which it has memory."""
-    return Scope(pids=(os.getpid(),), gpu_uuids=tuple(uuid for _, uuid in _cuda_devices()))
-
-
 def synchronise() -> None:
     """Wait for every CUDA device in use; nothing happens where CUDA is not initialised."""
-    for index, _ in _cuda_devices():
+    for index, _ in cuda_devices():
         sys.modules["torch"].cuda.synchronize(index)
 
 
@@ -168,19 +158,6 @@ def now_s() -> float:
     """Return the monotonic clock once all devices have finished."""
     synchronise()
     return time.monotonic()
-
-
-def _cuda_devices() -> list[tuple[int, str]]:
-    """Return index and UUID of the devices in use; PyTorch is never imported for this."""
-    torch = sys.modules.get("torch")
-    cuda = getattr(torch, "cuda", None)
-    if cuda is None or not cuda.is_initialized():
-        return []
-    return [
-        (index, f"GPU-{cuda.get_device_properties(index).uuid}")
-        for index in range(cuda.device_count())
-        if cuda.memory_reserved(index) > 0 or index == cuda.current_device()
-    ]
 
 
 @contextmanager

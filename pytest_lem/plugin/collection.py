@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections import defaultdict
+from random import Random
 from typing import Any
 
 import pytest
@@ -124,7 +125,8 @@ def _group_by_load(
 ) -> dict[tuple[Any, ...], int]:
     """Let tests that share a load follow each other, in the places that such tests have.
 
-    Returns the largest batch of each group: an engine that reserves memory is loaded for it.
+    With the order `shuffled` they follow each other at random, the same in every process. Returns
+    the largest batch of each group: an engine that reserves memory is loaded for it.
     """
     largest: dict[tuple[Any, ...], int] = {}
     groups: dict[tuple[Any, ...], list[pytest.Item]] = defaultdict(list)
@@ -135,7 +137,10 @@ def _group_by_load(
         size = param(item, "batch_size") or defaults["batch_size"]
         if isinstance(size, int):  # a wrong one is left to its test
             largest[key] = max(size, largest.get(key, 1))
-    ordered = iter([item for group in groups.values() for item in group])
+    grouped = [item for group in groups.values() for item in group]
+    if default_of(config, "order") == "shuffled":
+        Random(default_of(config, "seed")).shuffle(grouped)  # noqa: S311 - no secret
+    ordered = iter(grouped)
     places = {id(item) for item in inferring}
     items[:] = [next(ordered) if id(item) in places else item for item in items]
     return largest

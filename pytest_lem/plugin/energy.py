@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 import pytest
 
+from pytest_lem.energy.panel import Edges
 from pytest_lem.errors import LemError, config_error
 from pytest_lem.measure.call import run_async, run_sync
 from pytest_lem.measure.round import Measurement
@@ -46,7 +47,7 @@ class Energy:
             return fn(*args, **kwargs)
         case = self._meterage.case(None, self._meterage.mark.unit)
         with self._meterage.recorded(case) as measurement:
-            protocol = self._meterage.protocol(self._meterage.plan(), measurement)
+            protocol = self._meterage.protocol(case, self._meterage.plan(), measurement)
             return run_sync(protocol, lambda: fn(*args, **kwargs), synchronise=synchronise)
 
     async def arun(
@@ -57,7 +58,7 @@ class Energy:
             return await coro_fn(*args, **kwargs)
         case = self._meterage.case(None, self._meterage.mark.unit)
         with self._meterage.recorded(case) as measurement:
-            protocol = self._meterage.protocol(self._meterage.plan(), measurement)
+            protocol = self._meterage.protocol(case, self._meterage.plan(), measurement)
             return await run_async(
                 protocol, lambda: coro_fn(*args, **kwargs), synchronise=synchronise
             )
@@ -94,7 +95,7 @@ class Window:
         self._unit = unit
         self._recording: AbstractContextManager[Measurement] | None = None
         self._measurement = Measurement()
-        self._edges: list[Any] = []
+        self._edges: Edges | None = None
         self._start_s = 0.0
 
     @property
@@ -118,7 +119,7 @@ class Window:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._recording is None:
+        if self._recording is None or self._edges is None:
             return
         end_s = now_s()
         round_, flags = self._meterage.end(self._edges, self._start_s, end_s, self.work)

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_lem.case import Case
 from pytest_lem.measure.infer import InferRun
+from pytest_lem.measure.rest import Rests
 from pytest_lem.measure.round import Measurement
 from pytest_lem.plugin.failure import explained, failure_of
 from pytest_lem.plugin.logs import LOGS, Log
@@ -70,7 +71,8 @@ class Inference:
         resident = session.pool.resident(planned.plan.spec)
         # What a resident host has printed already belongs to the tests before this one.
         start = resident.host.log_path.stat().st_size if resident else 0
-        run = InferRun(planned.plan, session.pool, session.panel)
+        rests = Rests(planned.plan.method, session.panel, session.clock, planned.case.key)
+        run = InferRun(planned.plan, session.pool, session.panel, rests)
         error: BaseException | None = None
         try:
             session.prepare_to_write()
@@ -81,6 +83,7 @@ class Inference:
                 raise
             raise error from None
         finally:
+            session.take_rest(self._item, run.measurement)
             record = self._record(planned, run.measurement, error)
             if run.load_id is not None:
                 record.artifacts = self._keep_log(run.load_id, start, planned.case)
@@ -91,7 +94,7 @@ class Inference:
     def _record(
         self, planned: Planned, measurement: Measurement, error: BaseException | None
     ) -> Record:
-        context = self._session.context(self._item, planned.resolved, measurement.environment)
+        context = self._session.context(self._item, planned.resolved, measurement)
         return build_record(
             planned.case,
             measurement,
@@ -109,6 +112,6 @@ class Inference:
     def _keep_failure(self, case: Case, error: Exception) -> None:
         session = self._session
         if not session.is_off:
-            context = session.context(self._item, session.base, {})
+            context = session.context(self._item, session.base, Measurement())
             record = build_record(case, Measurement(), context, failure=failure_of(error))
             session.keep(self._item, record)

@@ -30,6 +30,11 @@ def uses_any(item: pytest.Item) -> bool:
     return not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
+def asks_for_energy(item: pytest.Item) -> bool:
+    """Tell whether a test has the marker or uses one of our fixtures."""
+    return uses_any(item) or item.get_closest_marker("energy") is not None
+
+
 def is_body_the_work(item: pytest.Item) -> bool:
     """Tell whether a test has the marker and none of our fixtures."""
     return not uses_any(item) and item.get_closest_marker("energy") is not None

@@ -10,7 +10,7 @@ import pytest
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.gate.budget import Budget
 from pytest_lem.plugin.failure import failure_of
-from pytest_lem.plugin.items import is_body_the_work
+from pytest_lem.plugin.items import asks_for_energy, is_body_the_work
 from pytest_lem.plugin.logs import LOG_SECTION, LOGS
 from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.session import LemSession, forget_records, records_of
@@ -39,6 +39,13 @@ class Measuring:
         if verbosity > 0 and config.option.collectonly:
             lines += effective_lines(self._session.base)
         return lines
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)  # outside pytest-timeout, inside the lock
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Rest before a test that asks for energy."""
+        if asks_for_energy(item) and not self._session.is_off:
+            self._session.rest(item)
+        return (yield)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:

@@ -65,6 +65,11 @@ OPTIONS = (
            is_repeatable=True),
     Option("meter", "Meters, comma-separated; auto takes the best there is", "NAMES",
            ("energy", "meters")),
+    Option("require_tier", "Fail cases whose energy is of a worse tier: counter, power, estimated",
+           "TIER", ("energy", "require_tier")),
+    Option("order", "Order of the tests that measure models: grouped by load, or shuffled", "ORDER",
+           ("order",)),
+    Option("gap", "Rest before each energy test, in seconds", "SECONDS", ("measure", "gap_s")),
     Option("json", "Write the run file here", "FILE"),
     Option("store", "Directory for runs (default: .lem)", "DIR"),
 )  # fmt: skip

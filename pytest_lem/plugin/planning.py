@@ -11,7 +11,7 @@ import pytest
 from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.case import Case, infer_case
 from pytest_lem.config.layers import Layers
-from pytest_lem.config.models import MeasureSettings, Settings
+from pytest_lem.config.models import Settings
 from pytest_lem.config.resolve import Resolved
 from pytest_lem.errors import config_error
 from pytest_lem.measure.infer import InferPlan
@@ -71,18 +71,15 @@ def plan(session: LemSession, layers: Layers) -> Planned:
         options=options,
         max_batch_size=_largest_batch(session, settings),
     )
-    measure = _once(settings.measure) if session.is_off else settings.measure
     infer_plan = InferPlan(
         spec=spec,
         backend_class=find(BACKENDS, settings.backend).value,
         python=options.get("python"),
         workload=workload,
         batch_size=settings.batch_size,
-        rounds=measure.rounds,
-        min_window_s=measure.min_window_s,
-        warmup_cv=measure.warmup_cv,
-        warmup_max_s=measure.warmup_max_s,
-        timeout_s=measure.timeout_s,
+        method=session.method(resolved),
+        timeout_s=settings.measure.timeout_s,
+        gpu_uuids=session.visible_gpus if options.get("device") != "cpu" else (),
     )
     defaults = asdict(backend.Options())
     case = infer_case(
@@ -132,11 +129,6 @@ def _largest_batch(session: LemSession, settings: Settings) -> int:
     """Return the largest batch of the tests that share this load, as far as collected."""
     key = tuple(getattr(settings, name) for name in LOAD_AXES)
     return max(settings.batch_size, session.largest_batch.get(key, 1))
-
-
-def _once(measure: MeasureSettings) -> MeasureSettings:
-    """Return settings that run a case a single time, for `--lem=off`."""
-    return measure.model_copy(update={"rounds": 1, "min_window_s": 0.0, "warmup_max_s": 0.0})
 
 
 def _fields(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,22 @@ import pytest
 
 from pytest_lem.backends.host.pool import HostPool
 from pytest_lem.case import digest
+from pytest_lem.clock import Clock, MonotonicClock
 from pytest_lem.config.layers import Layers
 from pytest_lem.config.resolve import Resolved
-from pytest_lem.energy.panel import Panel, choose
-from pytest_lem.energy.reading import Tier
+from pytest_lem.energy.exclusive import Isolation
+from pytest_lem.energy.meter import Scope
+from pytest_lem.energy.panel import Panel
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.flags import Flag
+from pytest_lem.measure.method import Method
+from pytest_lem.measure.round import Measurement
+from pytest_lem.plugin.exclusivity import isolation_of
+from pytest_lem.plugin.instruments import make_panel, method_of
 from pytest_lem.plugin.logs import LOGS
+from pytest_lem.plugin.pause import pause
 from pytest_lem.plugin.rundir import make_run_directory, run_directory
+from pytest_lem.plugin.scope import own_scope, visible_gpus
 from pytest_lem.plugin.settings import mode, resolve_for, session_layers
 
 if TYPE_CHECKING:  # records are imported when there is one: a collection does not wait for them
@@ -27,6 +36,7 @@ if TYPE_CHECKING:  # records are imported when there is one: a collection does n
 
 SESSION = pytest.StashKey["LemSession"]()
 _RECORDS = pytest.StashKey["list[Record]"]()
+_REST = pytest.StashKey[Measurement | None]()
 
 #: Presets that keep the whole method.
 _FULL_PRESETS = frozenset({"standard", "rigorous", "latency", "throughput"})
@@ -39,16 +49,13 @@ class LemSession:
         self.config = config
         self.is_off = mode(config) == "off"
         self.layers = session_layers(config)
+        self.clock: Clock = MonotonicClock()
         energy = resolve_for(self.layers, "standard").settings.energy
-        self.panel = (
-            Panel([], {})
-            if self.is_off
-            else choose(energy.meters, {"watts_per_cpu": energy.watts_per_cpu})
-        )
-        has_sensor = self.panel.tier in {Tier.COUNTER, Tier.POWER}
-        self.default_preset = "standard" if has_sensor else "quick"
+        self.panel = Panel([], {}) if self.is_off else make_panel(energy, self.clock)
+        self.default_preset = "standard" if self.panel.has_sensor else "quick"
         self.base = self.resolve(self.layers)
         self.worker: str | None = os.environ.get("PYTEST_XDIST_WORKER")
+        self.workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
         prefix = f"{self.worker}-" if self.worker else ""
         self._scratch = TemporaryDirectory(prefix="lem-") if self.is_off else None
         logs = Path(self._scratch.name) if self._scratch else run_directory(config) / "logs"
@@ -67,6 +74,35 @@ class LemSession:
         """Validate layers over the preset of this session."""
         return resolve_for(layers, self.default_preset)
 
+    @cached_property
+    def visible_gpus(self) -> tuple[str, ...]:
+        """Return the UUIDs of the GPUs that CUDA shows to this process and those it starts."""
+        return () if self.is_off else visible_gpus()
+
+    def method(self, resolved: Resolved) -> Method:
+        """Return how to measure a case; with `--lem=off` it runs a single time."""
+        if self.is_off:
+            return Method(rounds=1)
+        return method_of(resolved, has_sensor=self.panel.has_sensor)
+
+    def rest(self, item: pytest.Item) -> None:
+        """Let time pass before a test, as `measure.gap_s` and `measure.cooldown_c` ask."""
+        item.stash[_REST] = pause(self.base.settings.measure, self.clock, self._hottest_c)
+
+    def take_rest(self, item: pytest.Item, measurement: Measurement) -> None:
+        """Write the rest before a test into its first measurement."""
+        if rest := item.stash.get(_REST, None):
+            measurement.phases[:0] = rest.phases
+            measurement.flags |= rest.flags
+            item.stash[_REST] = None
+
+    def _hottest_c(self) -> float | None:
+        return self.panel.watch.hottest_now_c(self.visible_gpus) if self.panel.watch else None
+
+    def own_scope(self) -> Scope:
+        """Return this process and the GPUs on which it works."""
+        return own_scope(self.panel.watch)
+
     def prepare_to_write(self) -> None:
         """Create the directory of the run, if anything is measured."""
         if self.is_off:
@@ -80,14 +116,16 @@ class LemSession:
                 kind=FailureKind.STORAGE,
             ) from error
 
-    def context(self, item: pytest.Item, resolved: Resolved, host: dict[str, Any]) -> Context:
-        """Return what a record says beside its measurement. `host` describes a host process."""
+    def context(self, item: pytest.Item, resolved: Resolved, measurement: Measurement) -> Context:
+        """Return what a record says beside its measurement."""
         from pytest_lem.results.build import Context
         from pytest_lem.results.environment import python_facts
+        from pytest_lem.results.record import IsolationRecord
 
-        environment = {**self._machine_facts(), **(host or python_facts())}
+        environment = {**self._machine_facts(), **(measurement.environment or python_facts())}
         environment_id = digest(environment)[:12]
         self._environments[environment_id] = environment
+        isolation = isolation_of(item) or Isolation(scope="none")
         return Context(
             nodeid=item.nodeid,
             attempt=getattr(item, "execution_count", 1),
@@ -98,7 +136,10 @@ class LemSession:
             meters=self.panel.methods,
             requested=resolved.settings.model_dump(mode="json"),
             origins=resolved.origins,
-            flags=self._flags(resolved),
+            flags=self._flags(resolved) | isolation.flags(on_gpu=measurement.on_gpu),
+            isolation=IsolationRecord(
+                scope=isolation.scope, waited_s=isolation.waited_s, workers=self.workers
+            ),
         )
 
     @property
@@ -119,6 +160,12 @@ class LemSession:
         if is_repeated and record.case.kind != "call":
             record.flags = sorted({*record.flags, Flag.DUPLICATE_KEY})
         records_of(item).append(record)
+        self._keep_samples(record)
+
+    def _keep_samples(self, record: Record) -> None:
+        from pytest_lem.plugin.samples import keep_samples
+
+        keep_samples(record, self.panel.watch, run_directory(self.config))
 
     def announcement(self) -> dict[str, Any]:
         """Return what a report has to carry beside its records: only what is new."""
@@ -139,7 +186,7 @@ class LemSession:
     def close(self) -> None:
         """End the resident host and let go of the meters."""
         self.pool.close()
-        self.panel.close()
+        self.panel.shut()
         if self._scratch:
             self._scratch.cleanup()
 
@@ -154,8 +201,8 @@ class LemSession:
         flags = set()
         if resolved.settings.preset not in _FULL_PRESETS:
             flags.add(Flag.SHORTENED)
-        if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
-            flags.add(Flag.CONTENDED)
+        if "simulated" in self.panel.methods:
+            flags.add(Flag.SIMULATED)
         return frozenset(flags)
 
 

@@ -111,14 +111,26 @@ def _put(layers: Layers, name: str, path: tuple[str, ...], found: Given) -> None
     elif name == "set":
         for assignment in found.value:
             _assign(layers, assignment, found.origin)
-    elif name == "meter":
-        layers.put(path, words(str(found.value)), found.origin)
     elif name in AXES:
         values = words(str(found.value))
         if len(values) == 1:
             layers.put(path, _axis_value(name, values[0], found.origin), found.origin)
     elif path:
-        layers.put(path, found.value, found.origin)
+        layers.put(path, _converted(name, found), found.origin)
+
+
+def _converted(name: str, found: Given) -> Any:
+    """Return the value of an option as its setting wants it."""
+    if name == "meter":
+        return words(str(found.value))
+    return _seconds(found) if name == "gap" else found.value
+
+
+def _seconds(found: Given) -> float:
+    try:
+        return float(found.value)
+    except ValueError:
+        raise config_error(f"{found.origin}: say seconds, not {found.value!r}") from None
 
 
 def _assign(layers: Layers, assignment: str, origin: str) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from pytest_lem.errors import LemError
+from pytest_lem.plugin.assignment import assign_devices
+from pytest_lem.plugin.exclusivity import Exclusivity
 from pytest_lem.plugin.header import header_line
-from pytest_lem.plugin.items import uses_any
+from pytest_lem.plugin.items import uses, uses_any
 from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.measuring import Measuring
 from pytest_lem.plugin.session import SESSION, LemSession
@@ -18,6 +20,7 @@ def start(
     config: pytest.Config, asking: list[pytest.Item], largest_batch: dict[tuple[Any, ...], int]
 ) -> None:
     """Make the session for the tests that ask for energy; mistakes are usage errors."""
+    assign_devices(config)
     try:
         session = LemSession(config)
     except LemError as error:
@@ -29,6 +32,8 @@ def start(
     session.header = header_line(session)
     config.stash[SESSION] = session
     config.pluginmanager.register(Measuring(session), "lem-measuring")
+    if not session.is_off:
+        config.pluginmanager.register(Exclusivity(config), "lem-exclusivity")
 
 
 def _refuse_short_timeouts(session: LemSession, items: list[pytest.Item]) -> None:
@@ -41,20 +46,23 @@ def _refuse_short_timeouts(session: LemSession, items: list[pytest.Item]) -> Non
         planned_s = planned_seconds(session, item)
         if limit_s and limit_s < planned_s:
             raise pytest.UsageError(
-                f"{item.nodeid}: the timeout of {limit_s:g} s is shorter than the windows alone, "
-                f"{planned_s:g} s; raise the timeout or shorten measure.rounds and "
+                f"{item.nodeid}: the timeout of {limit_s:g} s is shorter than its windows and "
+                f"rests, {planned_s:g} s; raise the timeout or shorten measure.rounds and "
                 "measure.min_window_s"
             )
 
 
 def planned_seconds(session: LemSession, item: pytest.Item) -> float:
-    """Return the seconds that the windows of a test that asks for energy take at least."""
+    """Return the seconds that windows and idle phases of an energy test take at least."""
     mark = mark_of(item)
-    measure = session.base.settings.measure
+    method = session.method(session.base)
     is_body = not uses_any(item)
-    rounds = mark.rounds or (1 if is_body else measure.rounds)
-    window_s = mark.min_window if mark.min_window is not None else measure.min_window_s
-    return 0.0 if is_body and mark.min_window is None else rounds * window_s
+    rounds = mark.rounds or (1 if is_body else method.rounds)
+    window_s = mark.min_window if mark.min_window is not None else method.min_window_s
+    if is_body:
+        return 0.0 if mark.min_window is None else rounds * window_s
+    is_split = method.is_split and uses(item, "inference")
+    return rounds * window_s * (2 if is_split else 1) + 2 * method.idle_s
 
 
 def _timeout_s(config: pytest.Config, item: pytest.Item) -> float | None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pytest_lem.case import Case
 from pytest_lem.energy.reading import Energy
 from pytest_lem.errors import FailureKind
 from pytest_lem.flags import Flag
-from pytest_lem.measure.round import Measurement, Phase, Round
+from pytest_lem.measure.idle import Device, Idle, idle_by_device
+from pytest_lem.measure.round import Measurement, Phase, Round, Work
 from pytest_lem.results.comparability import comparability
 from pytest_lem.results.metrics import metrics_of, null_metrics
 from pytest_lem.results.record import (
     CaseRecord,
     CaseSettings,
     EnergyRecord,
+    IsolationRecord,
     PhaseRecord,
     Record,
     RequestRecord,
@@ -44,6 +46,7 @@ class Context:
     source_sha256: str | None = None
     prompt: str | None = None
     flags: frozenset[Flag] = frozenset()
+    isolation: IsolationRecord | None = None
 
 
 def build_record(
@@ -57,11 +60,13 @@ def build_record(
     reasons = sorted({reason for r in measurement.rounds for reason in r.reasons})
     kind, message = failure or (None, None)
     has_rounds = bool(measurement.rounds)
+    flags = measurement.flags | context.flags
     return Record(
         case=_case(case),
         nodeid=context.nodeid,
         attempt=context.attempt,
         worker=context.worker,
+        origin="simulated" if Flag.SIMULATED in flags else "measured",
         status="failed" if failure else "ok",
         failure_kind=kind,
         message=message,
@@ -77,15 +82,17 @@ def build_record(
             environment=context.environment,
             applied=measurement.applied,
             devices=context.devices,
+            workers=context.isolation.workers if context.isolation else 1,
         ),
         metrics=metrics_of(measurement)
         if has_rounds
         else null_metrics(message or "nothing was measured"),
-        rounds=[_round(r, measurement.load_id) for r in measurement.rounds],
+        rounds=_rounds(measurement),
         phases=[_phase(phase) for phase in measurement.phases],
         sample=_sample(context.prompt, measurement.text),
         warnings=[Warned(**warned) for warned in measurement.warnings],
-        flags=sorted(measurement.flags | context.flags),
+        flags=sorted(flags),
+        isolation=context.isolation,
     )
 
 
@@ -106,31 +113,40 @@ def _energy(energy: Energy) -> EnergyRecord:
         u_random=energy.u_random_j,
         u_systematic=energy.u_systematic_j,
         tier=energy.tier,
+        bound=energy.bound_j,
         reason=energy.reason,
+        code=energy.code,
     )
 
 
-def _round(r: Round, load_id: str | None) -> RoundRecord:
+def _rounds(measurement: Measurement) -> list[RoundRecord]:
+    idle = idle_by_device(measurement.phases)
+    return [_round(r, measurement.load_id, idle) for r in measurement.rounds]
+
+
+def _round(r: Round, load_id: str | None, idle: dict[Device, Idle]) -> RoundRecord:
+    conditions = r.conditions
     return RoundRecord(
         seq=r.seq,
         load_id=load_id,
         t0=r.start_s,
         t1=r.end_s,
         energies=[_energy(energy) for energy in r.energies],
-        work=WorkRecord(
-            calls=r.work.calls,
-            units=r.work.units,
-            requests=r.work.requests,
-            input_tokens=r.work.input_tokens,
-            output_tokens=r.work.output_tokens,
-            steps=r.work.steps,
-            samples=r.work.samples,
-            flops=r.work.flops,
-        ),
+        work=_work(r.work),
         requests=[_request(request, r.start_s) for request in r.requests],
+        idle={device: i.power_w for (_, device), i in idle.items()} or None,
+        power=conditions.power,
+        clocks=conditions.clocks,
+        temperatures=conditions.temperatures,
+        utilisation=conditions.utilisation,
+        throttling=conditions.throttling,
         validity="invalid" if r.reasons else "valid",
         reasons=r.reasons,
     )
+
+
+def _work(work: Work) -> WorkRecord:
+    return WorkRecord(**asdict(work))
 
 
 def _request(request: dict[str, Any], t0: float) -> RequestRecord:
@@ -150,6 +166,8 @@ def _phase(phase: Phase) -> PhaseRecord:
         t0=phase.start_s,
         t1=phase.end_s,
         energies=[_energy(energy) for energy in phase.energies],
+        work=_work(phase.work) if phase.work else None,
+        is_shared=phase.is_shared,
     )
 
 

@@ -16,11 +16,14 @@ def comparability(
     environment: dict[str, Any],
     applied: dict[str, Any],
     devices: dict[str, dict[str, Any]],
+    workers: int = 1,
 ) -> Comparability:
     """Sort the facts about a measurement into those that forbid and those that warn.
 
-    `meters` maps the chosen meters to their method versions. What defines the case itself is
-    in its digest and not repeated here; the model's hash is known only after loading and is.
+    `meters` maps the chosen meters to their method versions. `workers` measured side by side,
+    each on GPUs of its own; they share the host, so their number counts. What defines the case
+    itself is in its digest and not repeated here; the model's hash is known only after loading
+    and is.
     """
     uuids = applied.get("device_uuids") or []
     boards = [devices.get(uuid, {}) for uuid in uuids]
@@ -33,7 +36,9 @@ def comparability(
         "driver_branch": [str(board.get("driver")).partition(".")[0] for board in boards],
         "cuda_major": [_major(board.get("cuda")) for board in boards],
     }
-    if not boards:
+    if boards:
+        refuse["workers"] = workers
+    else:
         refuse["cpu"] = environment.get("cpu")
         refuse["cpu_count_usable"] = environment.get("cpu_count_usable")
         refuse["num_threads"] = applied.get("num_threads")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pytest_lem.results.record import Metric, Statistic
 
-DEFINITIONS_VERSION = "1.0"
+DEFINITIONS_VERSION = "1.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,25 @@ METRICS: dict[str, Definition] = {
     "energy_net_per_output_token_j": Definition(
         "J/token", "lower", "ratio_of_sums", "(joules - idle power x time) / output tokens"
     ),
+    "energy_net_per_call_j": Definition(
+        "J/call", "lower", "ratio_of_sums", "(joules - idle power x time) / calls"
+    ),
+    "energy_total_j": Definition(
+        "J", "lower", "sum", "gross joules of all measured domains (GPUs, packages, memory)"
+    ),
+    "power_idle_w": Definition(
+        "W", None, "mean", "power at rest, the model loaded, before and after the rounds"
+    ),
     "power_mean_w": Definition("W", None, "ratio_of_sums", "gross joules / seconds of the windows"),
-    "power_peak_w": Definition("W", None, "maximum", "largest sampled power in the windows"),
-    "prefill_energy_j": Definition("J/request", "lower", "mean", "energy up to the first token"),
-    "decode_energy_j": Definition("J/request", "lower", "mean", "energy after the first token"),
+    "power_peak_w": Definition(
+        "W", None, "maximum", "largest sampled power in the windows, summed over the devices"
+    ),
+    "prefill_energy_j": Definition(
+        "J/request", "lower", "ratio_of_sums", "joules of a prefill-only run / its requests"
+    ),
+    "decode_energy_j": Definition(
+        "J/request", "lower", "ratio_of_sums", "joules per request - those of the prefill"
+    ),
     "edp_request_js": Definition(
         "J*s", "lower", "product", "joules per request x mean end-to-end latency"
     ),

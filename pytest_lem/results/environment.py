@@ -12,10 +12,12 @@ from typing import Any
 
 import psutil
 
-from pytest_lem.energy.nvml import has_driver
+from pytest_lem.energy.gpu.boards import describe
+from pytest_lem.energy.gpu.driver import Driver, DriverFault
 
 #: Variables that change how fast or how economically code runs; no other is ever stored.
 VARIABLES = (
+    "CUDA_DEVICE_ORDER",
     "CUDA_VISIBLE_DEVICES",
     "HF_HUB_OFFLINE",
     "KMP_AFFINITY",
@@ -68,46 +70,14 @@ def git(root: Path) -> dict[str, Any] | None:
 
 def gpus() -> dict[str, dict[str, Any]]:
     """Describe the GPUs by UUID; empty without a driver. A fact a board hides is None."""
-    if not has_driver():
-        return {}
-    import pynvml
-
+    driver = Driver()
     try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return {}
-    try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        return {pynvml.nvmlDeviceGetUUID(handle): _gpu(pynvml, handle) for handle in handles}
-    except pynvml.NVMLError:
+        driver.open()
+        return {uuid: describe(driver, uuid) for uuid in driver.uuids()}
+    except DriverFault:
         return {}
     finally:
-        pynvml.nvmlShutdown()
-
-
-def _gpu(nvml: Any, handle: Any) -> dict[str, Any]:
-    def fact(name: str, *arguments: Any) -> Any:
-        try:
-            return getattr(nvml, f"nvml{name}")(*arguments)
-        except (nvml.NVMLError, AttributeError):
-            return None
-
-    memory = fact("DeviceGetMemoryInfo", handle)
-    limit_mw = fact("DeviceGetEnforcedPowerLimit", handle)
-    ecc = fact("DeviceGetEccMode", handle)
-    mig = fact("DeviceGetMigMode", handle)
-    return {
-        "name": fact("DeviceGetName", handle),
-        "driver": fact("SystemGetDriverVersion"),
-        "cuda": fact("SystemGetCudaDriverVersion_v2"),
-        "vbios": fact("DeviceGetVbiosVersion", handle),
-        "memory_bytes": memory.total if memory else None,
-        "power_limit_w": limit_mw / 1000 if limit_mw else None,
-        "max_sm_clock_mhz": fact("DeviceGetMaxClockInfo", handle, nvml.NVML_CLOCK_SM),
-        "persistence_mode": fact("DeviceGetPersistenceMode", handle),
-        "ecc": ecc[0] if ecc else None,
-        "mig": mig[0] if mig else None,
-    }
+        driver.close()
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
-from math import sqrt
 from statistics import fmean
 from typing import Any
 
-from pytest_lem.energy.reading import TIERS, Tier, headline
+from pytest_lem.energy.panel import MEASURED
+from pytest_lem.energy.reading import TIERS
 from pytest_lem.measure.round import Measurement, Round
 from pytest_lem.results.definitions import METRICS
+from pytest_lem.results.net import net_metrics
+from pytest_lem.results.pool import Count, Pool
 from pytest_lem.results.record import Metric
-from pytest_lem.results.statistics import expanded, percentile, ratio, ratio_scatter
+from pytest_lem.results.sampled import sampled_metrics
+from pytest_lem.results.split import split_metrics
+from pytest_lem.results.statistics import expanded, percentile, root_sum, total
 
 _PERCENTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 
 #: Why a metric has no value, for those that no part of this release computes.
 _NOT_COMPUTED = {
-    "energy_net_per_output_token_j": "idle power was not measured",
-    "power_peak_w": "no series of power was taken",
-    "prefill_energy_j": "prefill and decode were not measured apart",
-    "decode_energy_j": "prefill and decode were not measured apart",
     "goodput_req_s": "no limits on latency were set",
     "queue_time_s": "the backend does not report it",
-    "gpu_utilisation": "no series of utilisation was taken",
     "kv_cache_utilisation": "the backend does not report it",
     "prefix_cache_hit_rate": "the backend does not report it",
     "preemptions": "the backend does not report it",
@@ -35,7 +34,7 @@ _NOT_COMPUTED = {
 
 def metrics_of(measurement: Measurement) -> dict[str, Metric]:
     """Return every metric by name; those that have no value carry the reason."""
-    pool = _Pool(measurement)
+    pool = Pool(measurement.rounds, on_gpu=measurement.on_gpu)
     found = {name: METRICS[name].null(reason) for name, reason in _NOT_COMPUTED.items()}
     for name, count in _COUNTS.items():
         if name in _ENERGY:
@@ -45,6 +44,10 @@ def metrics_of(measurement: Measurement) -> dict[str, Metric]:
     found["power_mean_w"] = pool.energy_over("power_mean_w", lambda r: r.window_s)
     found["energy_per_input_token_j"] = _prefill_only(pool)
     found["call_duration_s"] = pool.duration_per_call()
+    found |= net_metrics(pool, measurement.phases)
+    found |= split_metrics(pool, measurement.phases)
+    found |= sampled_metrics(pool)
+    found["energy_total_j"] = _total(pool)
     found |= _latencies(pool)
     found |= _products(pool, found)
     found |= _memory(measurement)
@@ -55,9 +58,6 @@ def metrics_of(measurement: Measurement) -> dict[str, Metric]:
 def null_metrics(reason: str) -> dict[str, Metric]:
     """Return every metric without a value, for a case that was not measured."""
     return {name: definition.null(reason) for name, definition in METRICS.items()}
-
-
-Count = Callable[[Round], float | None]
 
 
 def _total_tokens(r: Round) -> float | None:
@@ -80,104 +80,27 @@ _COUNTS: dict[str, Count] = {
 _ENERGY = {name for name in _COUNTS if name.startswith("energy")}
 
 
-class _Pool:
-    """The rounds of a case, with the energy that counts for its main figures."""
-
-    def __init__(self, measurement: Measurement) -> None:
-        self.rounds = measurement.rounds
-        self.requests = [request for r in self.rounds for request in r.requests]
-        chosen = [headline(r.energies, on_gpu=measurement.on_gpu) for r in self.rounds]
-        parts = [energy for energies in chosen for energy in energies]
-        self._chosen = chosen
-        self.tier = max((e.tier for e in parts), key=TIERS.index, default=Tier.NONE)
-        self.domains = sorted({e.domain for e in parts})
-        self.reason = self._why_unknown(measurement)
-
-    def _why_unknown(self, measurement: Measurement) -> str | None:
-        if not self.rounds:
-            return "no round was completed"
-        if any(not energies for energies in self._chosen):
-            return (
-                "no sensor of the GPU could be read"
-                if measurement.on_gpu
-                else "no meter covers this work"
-            )
-        reasons = (e.reason for energies in self._chosen for e in energies if e.value_j is None)
-        return next((reason or "a meter gave no value" for reason in reasons), None)
-
-    @property
-    def joules(self) -> list[float]:
-        """Return the energy of each round; only where `reason` is None."""
-        return [sum(e.value_j or 0.0 for e in energies) for energies in self._chosen]
-
-    def energy_over(self, name: str, count: Count) -> Metric:
-        """Return joules over a count, with both parts of the uncertainty."""
-        definition = METRICS[name]
-        if self.reason:
-            return definition.null(self.reason)
-        counts = _known([count(r) for r in self.rounds])
-        if counts is None:
-            return definition.null(_no_count(name))
-        scatter = ratio_scatter(self.joules, counts)
-        random = _root_sum([e.u_random_j for part in self._chosen for e in part])
-        systematic = _sum([e.u_systematic_j for part in self._chosen for e in part])
-        total = sum(counts)
-        u_random = None if random is None else max(random / total, scatter or 0.0)
-        u_systematic = None if systematic is None else systematic / total
-        return definition.of(
-            ratio(self.joules, counts),
-            n=len(counts),
-            u=expanded(u_random, u_systematic),
-            tier=self.tier,
-            domains=self.domains,
-        )
-
-    def rate(self, name: str, count: Count) -> Metric:
-        """Return a count per second."""
-        counts = _known([count(r) for r in self.rounds])
-        if counts is None:
-            return METRICS[name].null(_no_count(name))
-        windows = [r.window_s for r in self.rounds]
-        return METRICS[name].of(
-            ratio(counts, windows), n=len(counts), u=expanded(ratio_scatter(counts, windows))
-        )
-
-    def duration_per_call(self) -> Metric:
-        """Return seconds per call."""
-        definition = METRICS["call_duration_s"]
-        calls = _known([r.work.calls for r in self.rounds])
-        if calls is None:
-            return definition.null(_no_count("call_duration_s"))
-        windows = [r.window_s for r in self.rounds]
-        return definition.of(
-            ratio(windows, calls), n=len(calls), u=expanded(ratio_scatter(windows, calls))
-        )
+def _total(pool: Pool) -> Metric:
+    """Return the joules of all measured domains together; an estimate is never in such a sum."""
+    definition = METRICS["energy_total_j"]
+    parts = [e for r in pool.rounds for e in r.energies if e.tier in MEASURED]
+    if not parts:
+        return definition.null("no domain was measured")
+    unknown = next((e for e in parts if e.value_j is None), None)
+    if unknown is not None:
+        return definition.null(f"{unknown.device}: {unknown.reason}")
+    u_random_j = root_sum([e.u_random_j for e in parts])
+    u_systematic_j = total([e.u_systematic_j for e in parts])
+    return definition.of(
+        sum(e.value_j or 0.0 for e in parts),
+        n=len(pool.rounds),
+        u=expanded(u_random_j, u_systematic_j),
+        tier=max((e.tier for e in parts), key=TIERS.index),
+        domains=sorted({e.domain for e in parts}),
+    )
 
 
-def _no_count(name: str) -> str:
-    """Say why there is nothing to divide by."""
-    if METRICS[name].unit in {"J/unit", "unit/s"}:
-        return "no `work` was stated for it"
-    return "this kind of case does not count that"
-
-
-def _known(counts: Sequence[float | None]) -> list[float] | None:
-    """Return the counts if each is known and there is anything to divide by."""
-    known = [count for count in counts if count is not None]
-    return known if known and len(known) == len(counts) and sum(known) > 0 else None
-
-
-def _sum(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
-
-
-def _root_sum(values: Sequence[float | None]) -> float | None:
-    squares = _sum([None if value is None else value * value for value in values])
-    return None if squares is None else sqrt(squares)
-
-
-def _prefill_only(pool: _Pool) -> Metric:
+def _prefill_only(pool: Pool) -> Metric:
     """Return energy per prompt token where nothing but the prefill was in the windows."""
     if any(len(request["token_ids"]) != 1 for request in pool.requests):
         reason = "decode was in the windows too; measure with workload.output_tokens: 1"
@@ -185,7 +108,7 @@ def _prefill_only(pool: _Pool) -> Metric:
     return pool.energy_over("energy_per_input_token_j", lambda r: r.work.input_tokens)
 
 
-def _latencies(pool: _Pool) -> dict[str, Metric]:
+def _latencies(pool: Pool) -> dict[str, Metric]:
     if not pool.requests:
         reason = "this kind of case has no requests"
         return {name: METRICS[name].null(reason) for name in _LATENCY_SAMPLES}
@@ -230,7 +153,7 @@ _LATENCY_SAMPLES: dict[str, Callable[[dict[str, Any]], list[float]]] = {
 }
 
 
-def _products(pool: _Pool, found: dict[str, Metric]) -> dict[str, Metric]:
+def _products(pool: Pool, found: dict[str, Metric]) -> dict[str, Metric]:
     """Return the energy-delay products; their uncertainty is that of the energy alone."""
     per_request = found["energy_per_request_j"]
     request = METRICS["edp_request_js"].null(per_request.reason or "there are no requests")

@@ -14,7 +14,7 @@ from pytest_lem.energy.reading import Domain, Tier
 from pytest_lem.errors import FailureKind
 
 Validity = Literal["valid", "invalid", "unknown"]
-Statistic = Literal["ratio_of_sums", "median", "mean", "maximum", "product"]
+Statistic = Literal["ratio_of_sums", "median", "mean", "maximum", "product", "sum"]
 
 
 class Stored(BaseModel):
@@ -54,7 +54,11 @@ class EnergyRecord(Stored):
         description="Standard uncertainty of the source, J (k = 1), common to all windows."
     )
     tier: Tier
+    bound: float | None = Field(
+        None, description="The most, in J, by which edges can make `value` wrong; gain left out."
+    )
     reason: str | None = Field(None, description="Why `value` is null.")
+    code: str | None = Field(None, description="Why it is null or not to be trusted, as a word.")
 
 
 class WorkRecord(Stored):
@@ -94,21 +98,25 @@ class RoundRecord(Stored):
     energies: list[EnergyRecord]
     work: WorkRecord
     requests: list[RequestRecord] = []
-    idle: dict[str, Any] | None = None
-    clocks: dict[str, Any] | None = None
-    temperatures: dict[str, Any] | None = None
-    throttling: dict[str, Any] | None = None
+    idle: dict[str, Any] | None = Field(None, description="Power at rest, W, by device.")
+    power: dict[str, Any] | None = Field(None, description="Sampled power, W, by device.")
+    clocks: dict[str, Any] | None = Field(None, description="Mean clocks, MHz, by device.")
+    temperatures: dict[str, Any] | None = Field(None, description="Degrees C, by device.")
+    utilisation: dict[str, Any] | None = Field(None, description="Share of time at work.")
+    throttling: dict[str, Any] | None = Field(None, description="Seconds slowed down, by cause.")
     validity: Validity
     reasons: list[str] = Field([], description="Why the round is invalid.")
 
 
 class PhaseRecord(Stored):
-    """A stretch of time outside the rounds: load, warm-up, idle."""
+    """A stretch of time outside the rounds: load, warm-up, idle, prefill, rest."""
 
     name: str
     t0: float
     t1: float
     energies: list[EnergyRecord]
+    work: WorkRecord | None = None
+    is_shared: bool = Field(False, description="Measured for the case before, on the same host.")
 
 
 class Metric(Stored):
@@ -130,6 +138,24 @@ class Metric(Stored):
     p95: float | None = None
     p99: float | None = None
     reason: str | None = Field(None, description="Why `value` is null.")
+
+
+class IsolationRecord(Stored):
+    """What was kept from running at the same time."""
+
+    scope: Literal["machine", "device", "none"]
+    waited_s: float = Field(description="Seconds for which the test waited its turn.")
+    workers: int = Field(1, description="Processes of pytest-xdist that measured side by side.")
+
+
+class SeriesRecord(Stored):
+    """The samples taken while the case was measured, in a file beside the run file."""
+
+    path: str
+    interval_s: float = Field(description="Time between samples that was asked for.")
+    achieved_interval_s: float | None = Field(description="Median of what was achieved.")
+    samples: int
+    gaps: list[list[float]] = Field([], description="Stretches without samples, t0 and t1.")
 
 
 class Warned(Stored):
@@ -180,6 +206,8 @@ class Record(Stored):
     phases: list[PhaseRecord] = []
     quality: dict[str, Any] = {}
     sample: Sample | None = None
+    isolation: IsolationRecord | None = None
+    series: SeriesRecord | None = None
     warnings: list[Warned] = []
     artifacts: dict[str, str] = Field({}, description="Files of the case, with their SHA-256.")
     flags: list[str] = Field([], description="What limits the use of the figures.")

@@ -16,7 +16,7 @@ from pytest_lem.results.journal import read_journal
 from pytest_lem.results.record import Record, Stored
 
 #: A new major breaks readers, a new minor only adds fields.
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 class Run(Stored):

@@ -37,8 +37,19 @@ def ratio_scatter(numerators: Sequence[float], denominators: Sequence[float]) ->
     return sqrt(squares / (n * (n - 1))) / (sum(denominators) / n)
 
 
+def total(values: Sequence[float | None]) -> float | None:
+    """Return the sum; None as soon as one value is unknown."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def root_sum(values: Sequence[float | None]) -> float | None:
+    """Return the root of the sum of squares; None as soon as one value is unknown."""
+    squares = total([None if value is None else value * value for value in values])
+    return None if squares is None else sqrt(squares)
+
+
 def expanded(*standard: float | None) -> float | None:
     """Combine independent standard uncertainties and expand; None as soon as one is unknown."""
-    if any(u is None for u in standard):
-        return None
-    return COVERAGE * sqrt(sum(u * u for u in standard if u is not None))
+    combined = root_sum(standard)
+    return None if combined is None else COVERAGE * combined

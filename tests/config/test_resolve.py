@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from pytest_lem.config.layers import Layers
-from pytest_lem.config.models import Preset, Settings
+from pytest_lem.config.models import EnergySettings, Preset, Settings
 from pytest_lem.config.resolve import PRESETS, Resolved, resolve
 from pytest_lem.config.source import read_file
 from pytest_lem.errors import config_error
@@ -127,7 +127,8 @@ def _paths(tree: dict[str, Any], prefix: str = "") -> list[str]:
         ),
         (
             "energy:\n  zzz: 3",
-            "lem.yaml:2: unknown key `energy.zzz`: known: meters, watts_per_cpu",
+            "lem.yaml:2: unknown key `energy.zzz`: known: "
+            + ", ".join(sorted(EnergySettings.model_fields)),
         ),
         (
             "\n\nbatch_size: 0",
@@ -186,13 +187,13 @@ def _paths(tree: dict[str, Any], prefix: str = "") -> list[str]:
         (
             "schema_version: '2.0'",
             (
-                "lem.yaml:1: `schema_version`: this release reads version 1.0, so the file needs "
+                "lem.yaml:1: `schema_version`: this release reads version 1.1, so the file needs "
                 "porting, not '2.0'"
             ),
         ),
         (
             "schema_version: 1.0",
-            'lem.yaml:1: `schema_version`: a version is text, so put it in quotes: "1.0", not 1.0',
+            'lem.yaml:1: `schema_version`: a version is text, so put it in quotes: "1.1", not 1.0',
         ),
     ],
 )
@@ -230,12 +231,14 @@ def test_a_newer_minor_version_is_read_with_a_note(write: Write) -> None:
     """A minor only adds, so the file is read, and the person is told."""
     path = write("\nschema_version: '1.7'\n")
     assert _resolve(read_file(path)).notes == (
-        f"{path}:2: written for version 1.7, read as version 1.0",
+        f"{path}:2: written for version 1.7, read as version 1.1",
     )
 
 
-@pytest.mark.parametrize("text", ["", "schema_version: '1.0'\n", "schema_version:\n"])
-def test_the_present_version_needs_no_note(write: Write, text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["", "schema_version: '1.0'\n", "schema_version: '1.1'\n", "schema_version:\n"]
+)
+def test_the_present_and_older_versions_need_no_note(write: Write, text: str) -> None:
     """A file of this version, or of none, is read in silence."""
     assert _resolve(read_file(write(text))).notes == ()
 

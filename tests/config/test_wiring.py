@@ -25,6 +25,9 @@ CONFIG = PACKAGE / "config"
 #: `backends` become the options of each backend, which are looked for one by one.
 READ_IN_CONFIG = ("schema_version", "backends")
 
+#: Read before a session has its settings, by `default_of`: a bare list of tests shows the order.
+READ_BY_NAME = ("order",)
+
 #: The name under which the code knows an object of each class.
 KNOWN_AS = {
     Settings: "settings",
@@ -36,7 +39,7 @@ FIELDS = [
     pytest.param(owner, field, id=f"{owner}.{field}")
     for model, owner in KNOWN_AS.items()
     for field in model.model_fields
-    if field not in READ_IN_CONFIG
+    if field not in (*READ_IN_CONFIG, *READ_BY_NAME)
 ]
 #: Where options are read: the file of the backend, and the plugin for those of the host process.
 OPTION_READERS = (PACKAGE / "backends" / "transformers.py", PACKAGE / "plugin" / "planning.py")
@@ -92,6 +95,12 @@ def test_every_setting_is_read_outside_config(
 def test_the_exceptions_are_read_in_config(field: str) -> None:
     """What only matters while settings are resolved is read there."""
     assert ("settings", field) in _reads((CONFIG / "resolve.py").read_text())
+
+
+@pytest.mark.parametrize("field", READ_BY_NAME)
+def test_what_is_read_by_name_is_read_where_tests_are_ordered(field: str) -> None:
+    """The order of tests is read when they are collected."""
+    assert f'default_of(config, "{field}")' in (PACKAGE / "plugin" / "collection.py").read_text()
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(TransformersOptions)])

@@ -26,30 +26,40 @@ import psutil
 import pytest
 
 from pytest_lem.config.models import EnergySettings
+from pytest_lem.energy.counter.verdicts import Verdicts
 from pytest_lem.energy.meter import Availability, Meter, Scope
 from pytest_lem.energy.reading import TIERS, Domain, Energy, Tier
 from pytest_lem.registry import METERS, entries, load
 from pytest_lem.results.environment import gpus
 
-SETTINGS = {"watts_per_cpu": EnergySettings().watts_per_cpu}
+SETTINGS = EnergySettings().model_dump()
 
 
-class _Advancing:
-    """A NVML driver with one board, whose counter has advanced by 3 J at every reading."""
+class _Board:
+    """A NVML driver with one board that rests at 70 W; its counter ticks every 10 ms."""
 
     class NVMLError(Exception):
         """What pynvml raises."""
 
     def __init__(self) -> None:
-        self._energy_mj = 0
+        self.worked_j = 0.0
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        answers: dict[str, Any] = {"nvmlDeviceGetCount": 1, "nvmlDeviceGetName": "Board"}
+        answers: dict[str, Any] = {
+            "nvmlDeviceGetCount": 1,
+            "nvmlDeviceGetName": "Board",
+            "nvmlDeviceGetUUID": "GPU-given",
+            "nvmlDeviceGetHandleByUUID": "handle",
+        }
         return lambda *_: answers.get(name)
 
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: Any) -> int:  # noqa: N802 - NVML's name
-        self._energy_mj += 3_000
-        return self._energy_mj
+        rested_s = int(time.monotonic() * 100) / 100
+        return round(1000 * (70 * rested_s + self.worked_j))
+
+    def work(self) -> None:
+        """Use 50 J more."""
+        self.worked_j += 50
 
 
 @dataclass
@@ -76,7 +86,12 @@ class Rig:
 
 
 def _board(tmp_path: Path) -> Rig:
-    return Rig(load(METERS, "nvml")(**SETTINGS, nvml=_Advancing()), ("GPU-given",))
+    board = _Board()
+    verdicts = Verdicts(tmp_path / "observer.json")
+    verdicts.put("GPU-given", "None", is_disturbed=False)
+    settings = {**SETTINGS, "tick_search_s": 0.0}
+    meter = load(METERS, "nvml")(**settings, nvml=board, verdicts=verdicts)
+    return Rig(meter, ("GPU-given",), board.work)
 
 
 def _tree(tmp_path: Path) -> Rig:
@@ -163,10 +178,11 @@ def test_energy_is_above_zero_or_unknown_with_a_reason(rig: Rig, on_gpu: bool) -
         assert energy.tier in set(TIERS) - {Tier.NONE}
         if energy.value_j is None:
             assert energy.reason
+            assert energy.code or energy.tier == Tier.ESTIMATED
         else:
             assert energy.value_j > 0
             assert energy.reason is None
-        for u in (energy.u_random_j, energy.u_systematic_j):
+        for u in (energy.u_random_j, energy.u_systematic_j, energy.bound_j):
             assert u is None or (u >= 0 and energy.value_j is not None)
 
 
@@ -177,6 +193,23 @@ def test_advancing_counters_are_measured(name: str, tmp_path: Path) -> None:
     assert rig.meter.availability().tier == Tier.COUNTER
     (energy,) = rig.measure(rig.gpu_uuids)
     assert energy.value_j > 0
+
+
+def test_a_tick_is_a_time_or_unknown(rig: Rig) -> None:
+    """What a meter says of its source's tick is a length, and None where there is none."""
+    rig.meter.open(Scope(pids=(os.getpid(),), gpu_uuids=rig.gpu_uuids))
+    assert rig.meter.tick_s is None or rig.meter.tick_s > 0
+    rig.meter.close()
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_measured_window_has_its_uncertainty(name: str, tmp_path: Path) -> None:
+    """A counter states what its edges can hide, what its gain can be off, and a bound."""
+    rig = GIVEN[name](tmp_path)
+    (energy,) = rig.measure(rig.gpu_uuids)
+    assert energy.u_random_j > 0
+    assert energy.u_systematic_j > 0
+    assert energy.bound_j is None or energy.bound_j > energy.u_random_j
 
 
 def test_devices_are_told_apart(rig: Rig) -> None:

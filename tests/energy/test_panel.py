@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from pytest_lem.energy.meter import Availability, Scope
-from pytest_lem.energy.panel import Panel, choose
+from pytest_lem.energy.panel import Panel, choose, require
 from pytest_lem.energy.reading import Domain, Energy, Tier
 from pytest_lem.errors import LemError
+from pytest_lem.flags import Flag, Reason
 from pytest_lem.registry import METERS
 
 Make = Callable[..., Any]
@@ -27,6 +28,9 @@ class Recorder:
     told: list[str] = field(default_factory=list)
     method: str = "recorder-1"
     shown_j: float | None = None
+    tick_s: float | None = None
+    code: Reason | None = None
+    tier: Tier = Tier.COUNTER
 
     def open(self, scope: Scope) -> None:
         self.told.append(f"open {self.name} for {scope.pids[0]}")
@@ -41,9 +45,12 @@ class Recorder:
             Energy(
                 domain=Domain.PACKAGE,
                 device=self.name,
-                tier=Tier.COUNTER,
+                tier=self.tier,
                 value_j=end_s - start_s if self.shown_j is None else self.shown_j,
                 u_random_j=0.1,
+                bound_j=0.2,
+                code=self.code,
+                flags=(Flag.WHOLE_BOARD,) if self.name == "board" else (),
             )
         ]
 
@@ -56,7 +63,7 @@ def machine(driver: Make, powercap: SimpleNamespace) -> Callable[..., dict[str, 
     """Return meter settings for a machine that has the counters named, and no others."""
 
     def build(*, nvml: bool = False, rapl: bool = False) -> dict[str, Any]:
-        boards = driver(**({"GPU_a": [1]} if nvml else {}))
+        boards = driver(**({"GPU_a": lambda: 1.0} if nvml else {}))
         if rapl:
             powercap.zone("intel-rapl:0", "package-0", 5)
         return {"watts_per_cpu": 7.0, "nvml": boards, "root": powercap.root}
@@ -158,7 +165,7 @@ def test_the_sentence_lists_counters_without_excuses(machine: Make) -> None:
 def test_methods_and_constants_are_those_of_the_chosen(machine: Make) -> None:
     """Results are comparable only under the same methods, and the constants are stored."""
     panel = choose(["auto"], machine(nvml=True))
-    assert panel.methods == {"nvml": "nvml-counter-edges-1", "estimated": "cpu-time-1"}
+    assert panel.methods == {"nvml": "nvml-ticks-2", "estimated": "cpu-time-1"}
     assert panel.constants["watts_per_cpu"] == 7.0
     assert choose(["auto"], machine(nvml=True, rapl=True)).constants == {}
 
@@ -167,7 +174,7 @@ def test_meters_are_read_like_brackets() -> None:
     """The meter that was read first at the start is read last at the end, with its own edge."""
     told: list[str] = []
     panel = Panel([Recorder("a", told), Recorder("b", told)], {})
-    energies = panel.end(panel.begin(), 1.0, 3.5)
+    energies = panel.end(panel.begin(), 1.0, 3.5).energies
     assert told == ["begin a", "begin b", "end b with edge of b", "end a with edge of a"]
     assert [(energy.device, energy.value_j) for energy in energies] == [("b", 2.5), ("a", 2.5)]
 
@@ -176,9 +183,54 @@ def test_meters_are_read_like_brackets() -> None:
 def test_no_work_is_done_for_nothing(shown_j: float) -> None:
     """Zero or negative joules are a fault of the meter: null with the reason, never a figure."""
     panel = Panel([Recorder("a", shown_j=shown_j)], {})
-    (energy,) = panel.end(panel.begin(), 1.0, 3.5)
-    assert (energy.value_j, energy.u_random_j) == (None, None)
+    reading = panel.end(panel.begin(), 1.0, 3.5)
+    (energy,) = reading.energies
+    assert (energy.value_j, energy.u_random_j, energy.bound_j) == (None, None, None)
     assert energy.reason == f"the meter shows {shown_j:g} J for a window in which work was done"
+    assert (energy.code, reading.reasons) == ("meter_silent", ["meter_silent"])
+
+
+def test_doubts_about_sensors_are_those_of_the_reading() -> None:
+    """A code of a measured source makes the window doubtful, once; one of an estimate does not."""
+    meters = [
+        Recorder("a", code=Reason.MIG),
+        Recorder("b", code=Reason.MIG),
+        Recorder("c", code=Reason.NO_TICK, tier=Tier.ESTIMATED),
+        Recorder("board"),
+    ]
+    panel = Panel(meters, {})
+    reading = panel.end(panel.begin(), 0.0, 1.0)
+    assert (reading.reasons, reading.flags) == (["mig"], {"whole_board"})
+
+
+def test_the_tick_of_a_panel_is_its_longest() -> None:
+    """Windows have to be long for the slowest source; one without ticks does not count."""
+    assert Panel([Recorder("a", tick_s=0.1), Recorder("b", tick_s=0.001)], {}).tick_s == 0.1
+    assert Panel([Recorder("a")], {}).tick_s is None
+
+
+@pytest.mark.parametrize(
+    ("counters", "tier", "is_enough"),
+    [
+        ({}, None, True),
+        ({}, "estimated", True),
+        ({}, "power", False),
+        ({}, "counter", False),
+        ({"rapl": True}, "counter", True),
+        ({"rapl": True}, "estimated", True),
+    ],
+)
+def test_a_worse_tier_than_required_is_refused(
+    machine: Make, counters: dict[str, bool], tier: str | None, is_enough: bool
+) -> None:
+    """The sentence names what is missing and what to do."""
+    panel = choose(["auto"], machine(**counters))
+    if is_enough:
+        require(panel, tier)
+        return
+    with pytest.raises(LemError, match=f"`{tier}` is required .*no RAPL.*require-tier") as caught:
+        require(panel, tier)
+    assert caught.value.kind == "meter"
 
 
 def test_opening_for_another_scope_closes_what_was_open() -> None:
@@ -192,7 +244,9 @@ def test_opening_for_another_scope_closes_what_was_open() -> None:
 def test_a_panel_without_meters_has_the_tier_none() -> None:
     """A run that measures nothing claims nothing."""
     panel = Panel([], {})
-    assert (panel.tier, panel.begin(), panel.end([], 0.0, 1.0)) == (Tier.NONE, [], [])
+    reading = panel.end(panel.begin(), 0.0, 1.0)
+    assert (panel.tier, reading.energies, reading.reasons) == (Tier.NONE, [], [])
+    assert not panel.has_sensor
 
 
 @pytest.mark.parametrize("tier", list(Tier))

@@ -9,8 +9,8 @@ import pytest
 
 from pytest_lem.case import Case, call_case, infer_case
 from pytest_lem.energy.reading import Domain, Energy, Tier
-from pytest_lem.gate.budget import Budget
 from pytest_lem.flags import Reason
+from pytest_lem.gate.budget import Budget
 from pytest_lem.measure.round import Measurement, Round, Work
 from pytest_lem.results.build import Context, build_record
 from pytest_lem.results.record import Record

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from pytest_lem.clock import Clock
 from pytest_lem.energy.meter import Availability, Scope
 from pytest_lem.energy.panel import Panel
 from pytest_lem.energy.reading import Domain, Energy, Tier
+from pytest_lem.measure.rest import Rests
 
 
 @dataclass
@@ -21,6 +23,7 @@ class GivenMeter:
     events: list[str] = field(default_factory=list)
     name: str = "given"
     method: str = "given-1"
+    tick_s: float | None = None
 
     def open(self, scope: Scope) -> None:
         self.events.append(f"open {scope.pids[0]}")
@@ -37,6 +40,33 @@ class GivenMeter:
 
     def close(self) -> None:
         self.events.append("close")
+
+
+@dataclass
+class GivenClock:
+    """A clock that only passes when somebody rests, and notes for how long."""
+
+    time_s: float = 0.0
+    rests_s: list[float] = field(default_factory=list)
+
+    def now(self) -> float:
+        return self.time_s
+
+    def sleep(self, duration_s: float) -> None:
+        self.rests_s.append(duration_s)
+        self.time_s += duration_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock that passes only in rests."""
+    return GivenClock()
+
+
+@pytest.fixture
+def rests(clock: Clock) -> Callable[..., Rests]:
+    """Make the rests of a case on that clock."""
+    return lambda method, panel: Rests(method, panel, clock, "case")
 
 
 @pytest.fixture

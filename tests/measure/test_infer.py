@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.energy.reading import Tier
 from pytest_lem.errors import LemError
 from pytest_lem.measure.infer import InferPlan, InferRun
+from pytest_lem.measure.method import Method
 from pytest_lem.measure.round import Measurement
 from pytest_lem.workloads.workload import Workload
 
@@ -30,7 +32,7 @@ def pool(tmp_path: Path) -> Iterator[HostPool]:
 
 
 @pytest.fixture
-def run_of(ngram: Path, pool: HostPool, metered: Any) -> Callable[..., InferRun]:
+def run_of(ngram: Path, pool: HostPool, metered: Any, rests: Any) -> Callable[..., InferRun]:
     """Make the run of a case: two rounds of two requests of six tokens, shortly warmed up."""
 
     def make(*, faults: str = "", panel: Any = None, **changes: Any) -> InferRun:
@@ -46,13 +48,12 @@ def run_of(ngram: Path, pool: HostPool, metered: Any) -> Callable[..., InferRun]
             "python": None,
             "workload": WORKLOAD,
             "batch_size": 2,
-            "rounds": 2,
-            "min_window_s": 0.0,
-            "warmup_cv": 1.0,
-            "warmup_max_s": 0.0,
             "timeout_s": 60.0,
         }
-        return InferRun(InferPlan(**{**fields, **changes}), pool, panel or metered()[0])
+        fields |= {name: changes.pop(name) for name in [*fields] if name in changes}
+        method = Method(**{"rounds": 2, **changes})
+        panel = panel or metered()[0]
+        return InferRun(InferPlan(**fields, method=method), pool, panel, rests(method, panel))
 
     return make
 
@@ -144,6 +145,66 @@ def test_an_early_warm_up_is_flagged(run_of: Any) -> None:
     """A criterion that cannot be met in the time is said to be missed."""
     assert "unsteady" in run_of(warmup_cv=1e-9, warmup_max_s=1e-6).measure().flags
     assert "unsteady" not in run_of().measure().flags
+
+
+def test_power_at_rest_is_measured_before_and_after(run_of: Any, clock: Any) -> None:
+    """Idle phases stand around the rounds, with the model loaded."""
+    found = run_of(idle_s=10.0).measure()
+    assert [phase.name for phase in found.phases] == ["load", "warmup", "idle", "idle"]
+    before, after = (phase for phase in found.phases if phase.name == "idle")
+    assert before.end_s <= found.rounds[0].start_s
+    assert found.rounds[-1].end_s <= after.start_s
+    assert clock.rests_s == [10.0, 10.0]
+
+
+def test_cases_on_one_host_share_an_idle_phase(run_of: Any, clock: Any) -> None:
+    """What was measured after one case stands before the next, and is not measured again."""
+    first = run_of(idle_s=10.0).measure()
+    second = run_of(idle_s=10.0, batch_size=1).measure()
+    assert [(p.name, p.is_shared) for p in second.phases] == [
+        ("warmup", False),
+        ("idle", True),
+        ("idle", False),
+    ]
+    assert second.phases[1].start_s == first.phases[-1].start_s
+    assert len(clock.rests_s) == 3
+
+
+def test_rounds_begin_after_random_rests(run_of: Any, clock: Any) -> None:
+    """Every round of a case with a sensor rests before it."""
+    run_of(max_delay_s=1.0, rounds=3).measure()
+    assert len(clock.rests_s) == len(set(clock.rests_s)) == 3
+
+
+def test_prefill_can_be_measured_by_itself(run_of: Any) -> None:
+    """Its windows hold the same requests with one token each, and stand beside the rounds."""
+    found = run_of(is_split=True, rounds=2).measure()
+    prefill = [phase for phase in found.phases if phase.name == "prefill"]
+    assert [(p.work.requests, p.work.output_tokens) for p in prefill] == [(2, 2), (2, 2)]
+    assert [(r.work.requests, r.work.output_tokens) for r in found.rounds] == [(2, 12), (2, 12)]
+    assert all(p.start_s > found.rounds[-1].end_s and p.energies for p in prefill)
+
+
+def test_after_a_split_the_next_case_runs_its_own_workload(run_of: Any) -> None:
+    """The prompts that were prepared for the prefill do not stay."""
+    run_of(is_split=True).measure()
+    found = run_of().measure()
+    assert found.rounds[0].work.output_tokens == 12
+
+
+def test_loading_leaves_out_gpus_that_are_not_used(run_of: Any, metered: Any) -> None:
+    """Before the engine says what it uses, all it might use is read; the rest is dropped."""
+
+    class Several(type(metered()[1])):
+        def end(self, edge: int, start_s: float, end_s: float) -> list[Any]:
+            (energy,) = super().end(edge, start_s, end_s)
+            extra = [replace(energy, device="unused")] if len(self.events) < 5 else []
+            return [energy, *extra]
+
+    panel, _ = metered()
+    panel.meters = [Several(Tier.COUNTER)]
+    found = run_of(panel=panel).measure()
+    assert [e.device for e in found.phases[0].energies] == ["given"]
 
 
 def test_a_failure_leaves_what_was_found_before_it(run_of: Any, metered: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lem.measure.warmup import WINDOW, WarmUp
+from pytest_lem.measure.warmup import WINDOW, Bin, WarmUp
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=100)
 
@@ -18,7 +18,26 @@ SECONDS = st.floats(1e-3, 100)
 def _warmed(times_s: list[float], *, cv: float = 0.01, max_s: float = 120) -> WarmUp:
     warm_up = WarmUp(cv=cv, max_s=max_s)
     for time_s in times_s:
-        warm_up.add(time_s)
+        warm_up.add(Bin(start_s=0.0, end_s=time_s))
+    return warm_up
+
+
+def _bins(
+    *, powers_w: list[float | None], calm_s: float = 0.0, celsius: list[float | None] | None = None
+) -> WarmUp:
+    """Return a warm-up of bins of ten seconds, one after the other."""
+    warm_up = WarmUp(cv=0.01, max_s=120, calm_s=calm_s)
+    for n, power_w in enumerate(powers_w):
+        temperature_c = celsius[n] if celsius else None
+        warm_up.add(
+            Bin(
+                start_s=10.0 * n,
+                end_s=10.0 * (n + 1),
+                repetitions=5,
+                power_w=power_w,
+                temperature_c=temperature_c,
+            )
+        )
     return warm_up
 
 
@@ -95,3 +114,33 @@ def test_a_single_outlier_does_not_shorten_the_window() -> None:
 def test_work_without_a_length_is_run_once() -> None:
     """A clock that did not advance gives no length to divide by."""
     assert _warmed([0.0]).repetitions_for(5) == 1
+
+
+def test_energy_decides_where_it_is_known() -> None:
+    """Even times are not steady while the power still climbs."""
+    assert not _bins(powers_w=[100.0, 120.0, 140.0, 150.0, 155.0]).is_steady
+    assert _bins(powers_w=[100.0, 150.0, 150.0, 151.0, 150.0, 150.0]).is_steady
+
+
+def test_time_decides_where_a_power_is_missing() -> None:
+    """A gap in the samples does not make five even times unsteady."""
+    assert _bins(powers_w=[100.0, 120.0, None, 150.0, 155.0]).is_steady
+
+
+def test_a_temperature_has_to_stay() -> None:
+    """With steady power, the warm-up still lasts until the device is no longer heating up."""
+    steady = [150.0] * 8
+    rising = [40.0, 50.0, 55.0, 58.0, 60.0, 60.0, 61.0, 61.0]
+    assert not _bins(powers_w=steady[:6], celsius=rising[:6], calm_s=30).is_steady
+    assert _bins(powers_w=steady, celsius=rising, calm_s=30).is_steady
+
+
+def test_a_temperature_that_is_not_known_is_not_waited_for() -> None:
+    """Nor is one that has not been watched for long enough taken to be steady."""
+    assert _bins(powers_w=[150.0] * 5, calm_s=30).is_steady
+    assert not _bins(powers_w=[150.0] * 5, celsius=[None] * 3 + [50.0] * 2, calm_s=30).is_steady
+
+
+def test_the_length_of_a_repetition_is_a_part_of_its_bin() -> None:
+    """Five repetitions in ten seconds fill twenty seconds eleven times."""
+    assert _bins(powers_w=[1.0]).repetitions_for(20) == 11

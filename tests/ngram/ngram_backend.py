@@ -33,6 +33,8 @@ from pytest_lem.workloads.workload import Workload
 
 _EOS, _PAD, _UNKNOWN = 0, 1, 2
 _SPECIAL = 3
+#: What a board of the stand-in draws in a batch, and otherwise.
+_WORK_W, _REST_W = 500.0, 70.0
 _TYPE_CODES = {"float64": "d", "float32": "f"}
 
 
@@ -46,6 +48,14 @@ class NgramOptions:
     order: int = field(default=4, metadata={"description": "Longest context.", "ge": 1, "le": 8})
     cpu_s: float = field(
         default=0.0, metadata={"description": "CPU seconds that a batch takes at least.", "ge": 0}
+    )
+    board: int | None = field(
+        default=None,
+        metadata={
+            "description": "Board of the NVML stand-in on which batches are said to run, at "
+            "500 W over its rest.",
+            "ge": 0,
+        },
     )
     faults: str = field(
         default="",
@@ -89,6 +99,7 @@ class NgramBackend:
         self._faults = _Faults(spec.options.faults)
         self._applied: dict[str, Any] = {}
         self._cpu_s = spec.options.cpu_s
+        self._board = None if spec.options.board is None else _Board(spec.options.board)
         self._runs = 0
         source = locate(spec.model)
         if not source.is_local:
@@ -113,8 +124,10 @@ class NgramBackend:
     def run(self, batch: _Batch) -> _Outcome:
         """Generate, all rows of the batch in step."""
         workload = batch.workload
-        generator = random.Random(workload.seed)  # noqa: S311 - reproducible by design
+        generator = random.Random(workload.seed)
         sent_s, cpu_s = time.monotonic(), time.process_time()
+        if self._board:
+            self._board.draw(_WORK_W)
         rows = [list(row) for row in batch.rows]
         ended = [False] * len(rows)
         times_s: list[float] = []
@@ -130,6 +143,8 @@ class NgramBackend:
                 break
         while time.process_time() - cpu_s < self._cpu_s:
             pass
+        if self._board:
+            self._board.draw(_REST_W)
         self._runs += 1
         width = len(batch.rows[0])
         return _Outcome(batch, [r[width:] for r in rows], sent_s, times_s, time.monotonic())
@@ -183,8 +198,8 @@ class NgramBackend:
             "model_sha256": source.sha256,
             "parameters": sum(dtypes.values()),
             "dtype": dict(dtypes),
-            "device": "cpu",
-            "device_uuids": [],
+            "device": "cuda:0" if self._board else "cpu",
+            "device_uuids": [self._board.uuid] if self._board else [],
             "context_length": self._config["context_length"],
             "max_batch_size": spec.max_batch_size,
         }
@@ -247,6 +262,24 @@ def _chosen(pairs: list[tuple[float, int]], workload: Workload, generator: rando
                zip(sums, weights, strict=True))  # fmt: skip
     spot = bisect_right(sums, generator.random() * sums[kept - 1], hi=kept - 1)
     return pairs[spot][1]
+
+
+class _Board:
+    """A board of the NVML stand-in, on which this process is listed and draws power."""
+
+    def __init__(self, index: int) -> None:
+        import pynvml
+        from standin import StandIn
+
+        pynvml.nvmlInit()
+        self.uuid = pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(index))
+        self._index = index
+        self._boards = StandIn.attach()
+        self._boards.add_process(index, os.getpid())
+
+    def draw(self, power_w: float) -> None:
+        """Draw so much from now on."""
+        self._boards.set_power(self._index, power_w)
 
 
 class _Faults:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np  # noqa: F401
 import pytest
 
 # An inner run in this process forgets the modules that it imports, and classes made twice are
@@ -16,6 +17,7 @@ import pytest_lem.plugin.collection
 import pytest_lem.plugin.collector
 import pytest_lem.plugin.header
 import pytest_lem.plugin.inference
+import pytest_lem.plugin.samples
 import pytest_lem.reports.progress
 import pytest_lem.reports.table  # noqa: F401
 from pytest_lem import RunFile, read_run
@@ -24,15 +26,18 @@ from pytest_lem.results.journal import read_journal
 
 Run = Callable[..., pytest.RunResult]
 
+#: A process that samples would take longer to start than what most of these tests measure.
+_UNSAMPLED = "lem_set = energy.sample_s=0\n"
 _SURROUNDINGS = ("LEM_", "PYTEST_", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "CI", "GITHUB_", "BUILD_")
 
 
 @pytest.fixture(autouse=True)
-def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Take away the variables by which the outer run, a user or a CI would be felt inside."""
     for name in list(os.environ):
         if name.startswith(_SURROUNDINGS) and name != "PYTEST_CURRENT_TEST":
             monkeypatch.delenv(name)
+    monkeypatch.setenv("LEM_LOCK_DIR", str(tmp_path / "locks"))
 
 
 @pytest.fixture
@@ -47,7 +52,7 @@ def configure(pytester: pytest.Pytester) -> Callable[[str], Path]:
 @pytest.fixture
 def suite(pytester: pytest.Pytester, configure: Callable[[str], Path]) -> pytest.Pytester:
     """Return an empty suite whose runs are short: two windows, none of a certain length."""
-    configure("lem_preset = smoke\nlem_meter = estimated\n")
+    configure(f"lem_preset = smoke\nlem_meter = estimated\n{_UNSAMPLED}")
     # CPU time enough for the ticks of the system's clock, however slow or busy the machine.
     pytester.makepyfile(
         burn="""
@@ -87,7 +92,7 @@ def engine(
     """Let the suite measure the backend `ngram`, by a configuration file below all else."""
     configure("lem_preset = smoke\nlem_meter = estimated\nlem_config = lem.yaml\n")
     suite.path.joinpath("lem.yaml").write_text(
-        f"backend: ngram\nmodel: {ngram}\nprecision: float64\n"
+        f"backend: ngram\nmodel: {ngram}\nprecision: float64\nenergy: {{sample_s: 0}}\n"
     )
     return suite
 

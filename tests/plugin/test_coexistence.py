@@ -50,7 +50,8 @@ def test_parallel_workers_bring_their_records_to_one_file(lem, suite, stored):
     records = stored().records
     assert sorted(r.case.key for r in records) == [f"test_it::test_x[{n}]" for n in range(4)]
     assert {r.worker for r in records} == {"gw0", "gw1"}
-    assert all("contended" in r.flags for r in records)
+    assert {(r.isolation.scope, r.isolation.workers) for r in records} == {("machine", 2)}
+    assert not any("contended" in r.flags for r in records)
     assert len(list(suite.path.glob(".lem/runs/*"))) == 1
     assert set(stored().environments) == {r.environment for r in records}
 

@@ -85,8 +85,8 @@ def test_a_timeout_shorter_than_the_windows_is_refused(lem, mark, arguments, lim
     result = lem(TIMEOUT.format(mark=mark, argument="energy"), *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert result.stderr.str().strip() == (
-        f"ERROR: test_it.py::test_x: the timeout of {limit} s is shorter than the windows alone, "
-        "6 s; raise the timeout or shorten measure.rounds and measure.min_window_s"
+        f"ERROR: test_it.py::test_x: the timeout of {limit} s is shorter than its windows and "
+        "rests, 6 s; raise the timeout or shorten measure.rounds and measure.min_window_s"
     )
 
 

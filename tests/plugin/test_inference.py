@@ -186,7 +186,7 @@ ROUNDS = [
     ("--lem-set measure.rounds", 4),
     ("LEM_SET measure.rounds", 5),
     ("lem_set measure.rounds", 6),
-    ("lem.yaml:4", 7),
+    ("lem.yaml:5", 7),
     ("preset smoke", 2),
 ]
 
@@ -205,7 +205,7 @@ def test_the_nearest_setting_wins(lem, suite, only, monkeypatch, dropped):
         monkeypatch.setenv("LEM_SET", "measure.rounds=5")
     for name, origin, line in (
         ("tox.ini", "lem_set measure.rounds", "lem_set = measure.rounds=6\n"),
-        ("lem.yaml", "lem.yaml:4", "measure: {rounds: 7}\n"),
+        ("lem.yaml", "lem.yaml:5", "measure: {rounds: 7}\n"),
     ):
         path = suite.path / name
         if origin in there:

@@ -103,7 +103,8 @@ def test_gpus_are_those_that_the_driver_lists() -> None:
     """Each is known by its UUID with its facts; without a driver there is none, and no error."""
     facts = {
         "name", "driver", "cuda", "vbios", "memory_bytes", "power_limit_w", "max_sm_clock_mhz",
-        "persistence_mode", "ecc", "mig",
+        "persistence_mode", "ecc", "mig", "application_sm_clock_mhz",
+        "application_memory_clock_mhz", "compute_mode", "virtualization",
     }  # fmt: skip
     for uuid, gpu in gpus().items():
         assert uuid.startswith("GPU-")

@@ -59,7 +59,7 @@ def test_one_round_has_no_scatter() -> None:
 
 def test_scatter_agrees_with_resampling() -> None:
     """The linearised formula is close to jackknife and bootstrap on scattered rounds."""
-    generator = random.Random(20260101)  # noqa: S311 - a seeded simulation
+    generator = random.Random(20260101)
     work = [generator.uniform(80, 120) for _ in range(40)]
     joules = [2.0 * count * generator.gauss(1, 0.03) for count in work]
     rounds = list(zip(joules, work, strict=True))

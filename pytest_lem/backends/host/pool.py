@@ -11,7 +11,10 @@ from pytest_lem.backends.protocol import LoadSpec
 
 @dataclass(slots=True)
 class Loaded:
-    """A host with its model: what it holds, and what the engine says is in force."""
+    """A host with its model: what it holds, and what the engine says is in force.
+
+    `idle` is what the case before has found about the power at rest, for the next one to use.
+    """
 
     spec: LoadSpec
     host: Host
@@ -19,6 +22,7 @@ class Loaded:
     applied: dict[str, object] = field(default_factory=dict)
     environment: dict[str, object] = field(default_factory=dict)
     is_warm: bool = False
+    idle: object = None
 
 
 class HostPool:

@@ -6,27 +6,25 @@ import ctypes
 import importlib
 from typing import Any
 
-from pytest_lem.flags import Reason, text_of
+from pytest_lem.energy.fault import Fault
+from pytest_lem.flags import Reason
 
 LIBRARY = "libnvidia-ml.so.1"
 #: What NVML's error codes mean to a person who measures.
 _REASONS = {
     3: Reason.NO_COUNTER,  # NVML_ERROR_NOT_SUPPORTED
     4: Reason.NO_PERMISSION,  # NVML_ERROR_NO_PERMISSION
+    6: Reason.UNKNOWN_GPU,  # NVML_ERROR_NOT_FOUND
     9: Reason.NO_DRIVER,  # NVML_ERROR_DRIVER_NOT_LOADED
     12: Reason.NO_DRIVER,  # NVML_ERROR_LIBRARY_NOT_FOUND
     15: Reason.GPU_LOST,  # NVML_ERROR_GPU_IS_LOST
     16: Reason.GPU_LOST,  # NVML_ERROR_RESET_REQUIRED
-    28: Reason.GPU_LOST,  # NVML_ERROR_GPU_NOT_FOUND
+    28: Reason.UNKNOWN_GPU,  # NVML_ERROR_GPU_NOT_FOUND
 }
 
 
-class DriverFault(Exception):  # noqa: N818 - a fault of the driver, with its reason
-    """What the driver refused, as a reason and a sentence."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(f"{text_of(reason)} ({detail})")
-        self.reason = reason
+class DriverFault(Fault):
+    """What the driver refused."""
 
 
 class Driver:
@@ -58,7 +56,7 @@ class Driver:
         try:
             return getattr(self._nvml, name)(*arguments)
         except (self._nvml.NVMLError, AttributeError) as error:
-            code = getattr(error, "value", None)
+            code = getattr(error, "value", 0)
             raise DriverFault(
                 _REASONS.get(code, Reason.METER_SILENT), f"{name}: {error}"
             ) from error

@@ -1,0 +1,1 @@
+"""The command line `lem`: one folder for each command."""

@@ -1,0 +1,95 @@
+"""The command line `lem`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+#: What shells say of a process that ended by the signals SIGINT and SIGPIPE.
+_INTERRUPTED, _UNREAD = 130, 141
+_EPILOG = """\
+exit status:
+  0  nothing is wrong; a machine without a sensor is not broken
+  1  something that is there does not work or would mislead, or the tier is
+     worse than required
+  2  a wrong option
+
+after `lem doctor --init`:
+  pytest benchmarks --lem-config=energy.yaml --lem-smoke
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    It is 130 when it was interrupted, and 141 when nobody reads the output any more.
+    """
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        status = _doctor(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has enough, as in `lem doctor | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _UNREAD
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)  # noqa: T201 - the output of a command
+        return _INTERRUPTED
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lem", description="Joules of language models: what stands beside pytest."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what can be measured here, and how well",
+        description="Say what can be measured on this machine, and how well.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    doctor.set_defaults(error=doctor.error)
+    doctor.add_argument("--json", action="store_true", help="print one JSON document")
+    doctor.add_argument(
+        "--quick",
+        action="store_true",
+        help="neither test the counters of GPUs (15 s) nor import the backends",
+    )
+    doctor.add_argument(
+        "--require-tier",
+        choices=["counter", "power", "estimated"],
+        help="call it a problem if energy would be of a worse tier",
+    )
+    doctor.add_argument(
+        "--init",
+        nargs="?",
+        const=Path(),
+        type=Path,
+        metavar="DIR",
+        help="instead, write a benchmark suite and its settings into DIR (default: here) for the "
+        "backends and devices found; files that are there are left as they are",
+    )
+    return parser
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from pytest_lem.cli.doctor import command
+
+    if arguments.init is None:
+        return command.run(
+            is_quick=arguments.quick, is_json=arguments.json, required=arguments.require_tier
+        )
+    if arguments.json or arguments.quick or arguments.require_tier:
+        arguments.error("--init writes files and takes no other option")
+    from pytest_lem.cli.doctor.init import write_suite
+
+    return write_suite(arguments.init)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

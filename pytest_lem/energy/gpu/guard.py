@@ -1,0 +1,124 @@
+"""Looks after the boards in a window: what slowed them down, and who else was on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_lem.clock import Clock
+from pytest_lem.energy.gpu.boards import known_as, parent_of
+from pytest_lem.energy.gpu.driver import Driver, DriverFault
+from pytest_lem.energy.gpu.processes import (
+    Tenant,
+    on_board,
+    session_pids,
+    tenancy,
+    uuids_used_by,
+)
+from pytest_lem.energy.gpu.throttling import Snapshot, Throttling, snapshot
+from pytest_lem.flags import Flag, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What was seen of the boards at one moment, by UUID."""
+
+    time_s: float
+    slowed: dict[str, Snapshot]
+    tenants: dict[str, list[Tenant] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What else was seen of one board in a window, by sampling: event reasons, processes."""
+
+    bits: int | None = None
+    tenants: frozenset[Tenant] = frozenset()
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What a window's boards went through."""
+
+    throttling: dict[str, Throttling] = field(default_factory=dict)
+    reasons: list[Reason] = field(default_factory=list)
+    flags: set[Flag] = field(default_factory=set)
+
+
+class BoardGuard:
+    """Follows the boards that a measurement is about.
+
+    Who is on a board when it is followed for the first time was there before the work.
+    """
+
+    def __init__(self, clock: Clock, nvml: Any = None) -> None:
+        self._clock = clock
+        self._driver = Driver(nvml)
+        self._handles: dict[str, Any] = {}
+        self._before: dict[str, list[Tenant] | None] = {}
+
+    @property
+    def uuids(self) -> list[str]:
+        """Return the boards that are followed."""
+        return list(self._handles)
+
+    def follow(self, uuids: Sequence[str]) -> None:
+        """Turn to the boards that these GPUs are, or are slices of; unknown ones are left out."""
+        self._handles = self._found(uuids)
+        for uuid, handle in self._handles.items():
+            if uuid not in self._before:
+                self._before[uuid] = on_board(self._driver, handle)
+
+    def look(self) -> Sight:
+        """Look at the boards."""
+        handles = self._handles.items()
+        return Sight(
+            self._clock.now(),
+            {uuid: snapshot(self._driver, handle) for uuid, handle in handles},
+            {uuid: on_board(self._driver, handle) for uuid, handle in handles},
+        )
+
+    def judge(self, first: Sight, seen: dict[str, Seen]) -> Judgement:
+        """Look again after a window, and say what happened in it."""
+        last = self.look()
+        found = Judgement()
+        for uuid in self._handles:
+            also = seen.get(uuid, Seen())
+            slowed = Throttling.between(
+                first.slowed[uuid],
+                last.slowed[uuid],
+                window_s=last.time_s - first.time_s,
+                bits=also.bits,
+            )
+            found.throttling[uuid] = slowed
+            found.reasons += slowed.reasons()
+            tenants = {*(first.tenants[uuid] or ()), *(last.tenants[uuid] or ()), *also.tenants}
+            self._judge_tenants(found, self._before[uuid], tenants)
+        return found
+
+    def used_by(self, pids: Sequence[int]) -> list[str]:
+        """Return the GPUs on which any of these processes computes, as the driver sees it."""
+        try:
+            self._driver.open()
+            return uuids_used_by(self._driver, pids)
+        except DriverFault:
+            return []
+
+    def _judge_tenants(
+        self, found: Judgement, before: list[Tenant] | None, tenants: Iterable[Tenant]
+    ) -> None:
+        other = tenancy(before, tenants, session_pids(), is_used=True)
+        found.flags |= other.flags
+        if other.foreign:
+            found.reasons.append(Reason.FOREIGN_PROCESS)
+
+    def _found(self, uuids: Sequence[str]) -> dict[str, Any]:
+        if not uuids:
+            return {}
+        try:
+            self._driver.open()
+            names = [parent_of(self._driver, known_as(self._driver, uuid)) for uuid in uuids]
+            return {name: self._driver.handle(name) for name in names}
+        except DriverFault:
+            return {}

@@ -1,0 +1,92 @@
+"""What samples say about a window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from pytest_lem.energy.conditions import Conditions
+from pytest_lem.energy.gpu.guard import Seen
+from pytest_lem.energy.gpu.processes import Tenant
+from pytest_lem.energy.sampling.series import Series
+
+_Facts = dict[str, dict[str, float | None]]
+
+
+def conditions_of(
+    series: Series, devices: Iterable[str], start_s: float, end_s: float
+) -> Conditions:
+    """Return the conditions of the devices between two times; a fact nobody sampled is left out."""
+    names = list(devices)
+    return Conditions(
+        power=_facts(names, lambda d: _power(series, d, start_s, end_s)),
+        clocks=_facts(names, lambda d: _clocks(series, d, start_s, end_s)),
+        temperatures=_facts(names, lambda d: _temperatures(series, d, start_s, end_s)),
+        utilisation={
+            device: share
+            for device in names
+            if (share := series.mean(device, "utilisation", start_s, end_s)) is not None
+        }
+        or None,
+    )
+
+
+def power_w(series: Series, devices: Sequence[str], start_s: float, end_s: float) -> float | None:
+    """Return the mean power of all devices that have one; None where it is not known."""
+    powers = [
+        series.mean(device, "power_w", start_s, end_s)
+        for device in devices
+        if series.source(device)
+    ]
+    known = [power for power in powers if power is not None]
+    return sum(known) if known and len(known) == len(powers) else None
+
+
+def hottest_c(series: Series, devices: Sequence[str], start_s: float, end_s: float) -> float | None:
+    """Return the last temperature of the hottest device; None where none is known."""
+    found = [series.last(device, "temperature_c", start_s, end_s) for device in devices]
+    return max((celsius for celsius in found if celsius is not None), default=None)
+
+
+def seen_of(series: Series, uuids: Iterable[str], start_s: float, end_s: float) -> dict[str, Seen]:
+    """Return what was seen of boards between two times."""
+    return {uuid: _seen(series, uuid, start_s, end_s) for uuid in uuids}
+
+
+def _seen(series: Series, uuid: str, start_s: float, end_s: float) -> Seen:
+    _, values = series.column(uuid, "throttle_bits", start_s, end_s)
+    bits = None
+    for value in values:
+        bits = (bits or 0) | int(value)
+    looks = [s for s in series.looks if s.device == uuid and start_s <= s.time_s <= end_s]
+    return Seen(bits, frozenset(Tenant(pid, look.kind) for look in looks for pid in look.pids))
+
+
+def _facts(
+    devices: Sequence[str], facts_of: Callable[[str], dict[str, float | None]]
+) -> _Facts | None:
+    found = {device: facts_of(device) for device in devices}
+    known = {d: f for d, f in found.items() if any(v is not None for v in f.values())}
+    return known or None
+
+
+def _power(series: Series, device: str, start_s: float, end_s: float) -> dict[str, float | None]:
+    return {
+        "mean_w": series.mean(device, "power_w", start_s, end_s),
+        "peak_w": series.maximum(device, "power_w", start_s, end_s),
+    }
+
+
+def _clocks(series: Series, device: str, start_s: float, end_s: float) -> dict[str, float | None]:
+    names = {"sm_mhz": "sm_clock_mhz", "memory_mhz": "memory_clock_mhz", "mhz": "frequency_mhz"}
+    means = {key: series.mean(device, name, start_s, end_s) for key, name in names.items()}
+    return {key: mean for key, mean in means.items() if mean is not None}
+
+
+def _temperatures(
+    series: Series, device: str, start_s: float, end_s: float
+) -> dict[str, float | None]:
+    return {
+        "start_c": series.first(device, "temperature_c", start_s, end_s),
+        "end_c": series.last(device, "temperature_c", start_s, end_s),
+        "max_c": series.maximum(device, "temperature_c", start_s, end_s),
+    }
