@@ -46,6 +46,11 @@ def _breach(record: Record, name: str, limit: float) -> str | None:
         return f"energy budget of {limit:g} {metric.unit} cannot be judged: " + ", ".join(
             record.reasons
         )
+    if record.origin == "simulated":
+        return (
+            f"energy budget of {limit:g} {metric.unit} cannot be judged: the energy is simulated; "
+            "take another --lem-meter, or the budget out"
+        )
     if metric.value is None:
         return f"energy budget of {limit:g} {metric.unit} cannot be judged: {metric.reason}"
     if metric.value <= limit:

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import hypot, sqrt
 
-from pytest_lem.energy.reading import Energy
+from pytest_lem.energy.conditions import Reading
+from pytest_lem.energy.reading import Domain, Energy
 from pytest_lem.flags import Flag
 from pytest_lem.measure.round import Phase, Round
 
 IDLE = "idle"
 #: Idle power that differs by more than both before and after the rounds has drifted.
 DRIFT_W, DRIFT_SHARE = 2.0, 0.03
+
+#: A GPU at rest is in use for no more than this share of the time.
+REST_UTILISATION = 0.02
 
 Device = tuple[str, str]
 
@@ -72,6 +76,13 @@ def idle_flags(rounds: Sequence[Round], phases: Sequence[Phase]) -> set[Flag]:
     if any(net is not None and net < 0 for net in nets):
         flags.add(Flag.BASELINE_ABOVE_LOAD)
     return flags
+
+
+def is_busy(reading: Reading) -> bool:
+    """Tell whether a GPU was in use at rest; in containers nothing else shows a stranger."""
+    gpus = {e.device for e in reading.energies if e.domain is Domain.GPU}
+    shares = (reading.conditions.utilisation or {}).items()
+    return any(device in gpus and (share or 0) > REST_UTILISATION for device, share in shares)
 
 
 _Power = tuple[float, float]

@@ -216,7 +216,8 @@ class InferRun:
         return loaded.host.ask(kind, answer, timeout_s=self._plan.timeout_s, **fields)
 
     def _phase(self, name: str, work: Callable[[], Any]) -> Any:
-        return metered_phase(self._panel, name, work, self.measurement)
+        result, _ = metered_phase(self._panel, name, work, self.measurement)
+        return result
 
 
 def _audit(requests: list[dict[str, Any]], workload: Workload) -> list[Reason]:

@@ -6,7 +6,8 @@ from random import Random
 
 from pytest_lem.clock import Clock
 from pytest_lem.energy.panel import Panel
-from pytest_lem.measure.idle import IDLE
+from pytest_lem.flags import Reason
+from pytest_lem.measure.idle import IDLE, is_busy
 from pytest_lem.measure.method import Method
 from pytest_lem.measure.round import Measurement, metered_phase
 
@@ -32,6 +33,8 @@ class Rests:
     def idle(self, measurement: Measurement) -> None:
         """Measure the power at rest, as a phase of its own."""
         if self._method.idle_s > 0 and self._panel.has_sensor:
-            metered_phase(
+            _, reading = metered_phase(
                 self._panel, IDLE, lambda: self._clock.sleep(self._method.idle_s), measurement
             )
+            if is_busy(reading):
+                measurement.reasons.add(Reason.BUSY_AT_REST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,6 +81,7 @@ class Measurement:
     rounds: list[Round] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
     flags: set[Flag] = field(default_factory=set)
+    reasons: set[Reason] = field(default_factory=set)
     warnings: list[dict[str, str]] = field(default_factory=list)
     applied: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
@@ -130,17 +132,17 @@ def round_of(
 
 def metered_phase(
     panel: Panel, name: str, work: Callable[[], Any], measurement: Measurement
-) -> Any:
-    """Run `work` as a phase of `measurement` and return its result."""
-    import time
-
+) -> tuple[Any, Reading]:
+    """Run `work` as a phase of `measurement`; return its result and what was read meanwhile."""
     edges = panel.begin()
     start_s = time.monotonic()
     result = work()
     end_s = time.monotonic()
-    energies = panel.end(edges, start_s, end_s).energies
-    measurement.phases.append(Phase(name=name, start_s=start_s, end_s=end_s, energies=energies))
-    return result
+    reading = panel.end(edges, start_s, end_s)
+    measurement.phases.append(
+        Phase(name=name, start_s=start_s, end_s=end_s, energies=reading.energies)
+    )
+    return result, reading
 
 
 def flags_of(rounds: list[Round], panel: Panel) -> set[Flag]:

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.gate.budget import Budget
+from pytest_lem.gate.tier import tier_breach
 from pytest_lem.plugin.failure import failure_of
 from pytest_lem.plugin.items import asks_for_energy, is_body_the_work
 from pytest_lem.plugin.logs import LOG_SECTION, LOGS
@@ -77,6 +78,7 @@ class Measuring:
         if error is not None and not report.skipped and not _has_failure(records):
             _mark_failed(records, *failure_of(error))
         elif report.passed:
+            self._judge_tiers(records, report)
             self._judge_budgets(item, records, report)
         if records:
             content = {"records": [r.plain() for r in records], **self._session.announcement()}
@@ -87,6 +89,17 @@ class Measuring:
     def pytest_sessionfinish(self) -> None:
         """End the resident host."""
         self._session.close()
+
+    def _judge_tiers(self, records: list[Record], report: pytest.TestReport) -> None:
+        """Fail a test whose energy is not as good as `energy.require_tier` asks."""
+        if self._session.is_off:
+            return
+        required = self._session.base.settings.energy.require_tier
+        for record in records:
+            if breach := tier_breach(record, required):
+                _mark_failed([record], FailureKind.METER, breach)
+                report.outcome = "failed"
+                report.longrepr = f"{record.case.key}: {breach}"
 
     def _judge_budgets(
         self, item: pytest.Item, records: list[Record], report: pytest.TestReport

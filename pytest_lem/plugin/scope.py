@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-from pytest_lem.energy.gpu.driver import Driver, DriverFault
-from pytest_lem.energy.gpu.visible import visible_uuids
 from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.watch import Watch
 
@@ -17,25 +15,6 @@ def own_scope(watch: Watch | None) -> Scope:
     if not uuids and watch is not None:
         uuids = watch.used_by([os.getpid()])
     return Scope(pids=(os.getpid(),), gpu_uuids=tuple(uuids))
-
-
-def visible_gpus() -> tuple[str, ...]:
-    """Return the UUIDs of the GPUs that CUDA shows here; none without a driver.
-
-    Raises LemError (`meter`) where CUDA_VISIBLE_DEVICES does not tell which they are.
-    """
-    driver = Driver()
-    try:
-        driver.open()
-        return tuple(
-            visible_uuids(
-                driver,
-                os.environ.get("CUDA_VISIBLE_DEVICES"),
-                order=os.environ.get("CUDA_DEVICE_ORDER"),
-            )
-        )
-    except DriverFault:
-        return ()
 
 
 def cuda_devices() -> list[tuple[int, str]]:

@@ -16,18 +16,19 @@ from pytest_lem.clock import Clock, MonotonicClock
 from pytest_lem.config.layers import Layers
 from pytest_lem.config.resolve import Resolved
 from pytest_lem.energy.exclusive import Isolation
+from pytest_lem.energy.gpu.driver import Driver
 from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.panel import Panel
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.flags import Flag
 from pytest_lem.measure.method import Method
 from pytest_lem.measure.round import Measurement
-from pytest_lem.plugin.exclusivity import isolation_of
+from pytest_lem.plugin.exclusivity import isolation_of, visible_boards
 from pytest_lem.plugin.instruments import make_panel, method_of
 from pytest_lem.plugin.logs import LOGS
 from pytest_lem.plugin.pause import pause
 from pytest_lem.plugin.rundir import make_run_directory, run_directory
-from pytest_lem.plugin.scope import own_scope, visible_gpus
+from pytest_lem.plugin.scope import own_scope
 from pytest_lem.plugin.settings import mode, resolve_for, session_layers
 
 if TYPE_CHECKING:  # records are imported when there is one: a collection does not wait for them
@@ -77,7 +78,7 @@ class LemSession:
     @cached_property
     def visible_gpus(self) -> tuple[str, ...]:
         """Return the UUIDs of the GPUs that CUDA shows to this process and those it starts."""
-        return () if self.is_off else visible_gpus()
+        return () if self.is_off else visible_boards(Driver())
 
     def method(self, resolved: Resolved) -> Method:
         """Return how to measure a case; with `--lem=off` it runs a single time."""

@@ -57,7 +57,7 @@ def build_record(
     failure: tuple[FailureKind, str] | None = None,
 ) -> Record:
     """Return the record of a case; with a `failure`, whatever was measured before it stays."""
-    reasons = sorted({reason for r in measurement.rounds for reason in r.reasons})
+    reasons = sorted({*measurement.reasons, *(x for r in measurement.rounds for x in r.reasons)})
     kind, message = failure or (None, None)
     has_rounds = bool(measurement.rounds)
     flags = measurement.flags | context.flags

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_lem.case import Case, call_case, infer_case
 from pytest_lem.energy.reading import Domain, Energy, Tier
-from pytest_lem.flags import Reason
+from pytest_lem.flags import Flag, Reason
 from pytest_lem.gate.budget import Budget
 from pytest_lem.measure.round import Measurement, Round, Work
 from pytest_lem.results.build import Context, build_record
@@ -35,6 +35,7 @@ def record() -> Callable[..., Record]:
         u_j: float | None = None,
         units: float | None = 24,
         reasons: tuple[Reason, ...] = (),
+        flags: tuple[Flag, ...] = (),
     ) -> Record:
         domain = Domain.ESTIMATE if tier is Tier.ESTIMATED else Domain.PACKAGE
         energy = Energy(
@@ -54,7 +55,9 @@ def record() -> Callable[..., Record]:
         found = Round(
             seq=0, start_s=0, end_s=2, energies=[energy], work=work, reasons=list(reasons)
         )
-        return build_record(case, Measurement(rounds=[found]), Context(nodeid="t"))
+        return build_record(
+            case, Measurement(rounds=[found], flags=set(flags)), Context(nodeid="t")
+        )
 
     return make
 
@@ -152,3 +155,11 @@ def test_a_case_that_was_not_measured_keeps_no_limit() -> None:
     assert Budget(max_joules=5).breaches(record) == [
         "energy budget of 5 J/call cannot be judged: nothing was measured"
     ]
+
+
+def test_simulated_energy_keeps_no_budget(record: Callable[..., Record]) -> None:
+    """What stands for nothing passes no gate, however little it is."""
+    simulated = record(value_j=0.1, tier=Tier.ESTIMATED, flags=(Flag.SIMULATED,))
+    (breach,) = Budget(max_joules=1000).breaches(simulated)
+    assert simulated.origin == "simulated"
+    assert "cannot be judged: the energy is simulated" in breach

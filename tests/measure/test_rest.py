@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pytest_lem.energy.reading import Tier
+from pytest_lem.energy.conditions import Conditions
+from pytest_lem.energy.reading import Domain, Tier
 from pytest_lem.measure.method import Method
 from pytest_lem.measure.rest import Rests
 from pytest_lem.measure.round import Measurement
@@ -61,6 +63,37 @@ def test_power_at_rest_is_a_phase(metered: Any, clock: Any) -> None:
     Rests(Method(rounds=1, idle_s=10.0), panel, clock, "case").idle(measurement)
     assert ([p.name for p in measurement.phases], clock.rests_s) == (["idle"], [10.0])
     assert meter.events == ["begin", "end"]
+
+
+@pytest.mark.parametrize(
+    ("device", "share", "is_busy"),
+    [("given", 0.5, True), ("given", 0.02, False), ("given", None, False), ("other", 0.5, False)],
+)
+def test_a_gpu_in_use_at_rest_makes_the_case_invalid(
+    metered: Any, clock: Any, device: str, share: float | None, is_busy: bool
+) -> None:
+    """Somebody else works on it, also where the driver shows no process."""
+    panel, _ = metered()
+
+    class OnGpu:
+        """Turns the meter's energy into that of a GPU, with its utilisation."""
+
+        def begin(self) -> object:
+            """See something."""
+            return self
+
+        def look_back(self, edge: object, reading: Any, start_s: float, end_s: float) -> Any:
+            energies = [replace(e, domain=Domain.GPU) for e in reading.energies]
+            conditions = Conditions(utilisation={device: share})
+            return replace(reading, energies=energies, conditions=conditions)
+
+        def open(self, scope: object) -> None:
+            """Look at nothing."""
+
+    panel.watch = OnGpu()
+    measurement = Measurement()
+    Rests(Method(rounds=1, idle_s=1.0), panel, clock, "case").idle(measurement)
+    assert measurement.reasons == ({"busy_at_rest"} if is_busy else set())
 
 
 @pytest.mark.parametrize("tier", [Tier.ESTIMATED, Tier.NONE])

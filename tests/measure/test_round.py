@@ -14,9 +14,12 @@ def test_a_phase_is_metered_and_returns_the_result_of_its_work(metered: Any) -> 
     """Loading and warm-up have a line of their own, with the energy between their stamps."""
     panel, meter = metered()
     measurement = Measurement()
-    result = metered_phase(panel, "load", lambda: meter.events.append("work") or 5, measurement)
+    result, reading = metered_phase(
+        panel, "load", lambda: meter.events.append("work") or 5, measurement
+    )
     (phase,) = measurement.phases
     assert (result, phase.name, meter.events) == (5, "load", ["begin", "work", "end"])
+    assert reading.energies == phase.energies
     assert phase.energies[0].value_j == pytest.approx(3 * (phase.end_s - phase.start_s))
 
 
