@@ -91,8 +91,8 @@ _TEXTS: dict[str, str] = {
     Flag.WHOLE_BOARD: "the GPU is split (MIG) and the figure is that of the whole board, which you "
     "asserted to be yours alone (energy.own_board)",
     Reason.BOARD_LIMIT: "the GPU was slowed down by a limit of its board",
-    Reason.BUSY_AT_REST: "the GPU was in use while nothing was asked of it, so somebody else's work "
-    "is in its energy, whether the driver shows the process or not; run when the board is free",
+    Reason.BUSY_AT_REST: "the GPU was in use while nothing was asked of it, so somebody else's "
+    "work is in its energy, whether the driver shows the process or not; run when it is free",
     Reason.COUNTER_DISAGREES: "the energy counter and the integral of the sampled power differ by "
     "more than 5 %; one of the two is wrong on this board",
     Reason.COUNTER_RESET: "the energy counter went backwards; the driver was loaded anew in the "

@@ -8,6 +8,7 @@ from pathlib import Path
 from pytest_lem.energy.sampling.archive import write_series
 from pytest_lem.energy.sampling.series import Series
 from pytest_lem.energy.watch import Watch
+from pytest_lem.errors import LemError
 from pytest_lem.results.record import Record, SeriesRecord, Warned
 
 FOLDER = "series"
@@ -26,9 +27,8 @@ def keep_samples(record: Record, watch: Watch | None, run_directory: Path) -> No
     path = run_directory / FOLDER / _name(record, run_directory / FOLDER)
     try:
         write_series(series, path)
-    except OSError as error:
-        text = f"the samples could not be written to {path} ({error.strerror})"
-        record.warnings.append(Warned(category="PytestWarning", message=text))
+    except LemError as error:
+        record.warnings.append(Warned(category="PytestWarning", message=str(error)))
         return
     name = f"{FOLDER}/{path.name}"
     record.artifacts[name] = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import filelock  # noqa: F401
-import numpy as np  # noqa: F401
 import pytest
 
 # An inner run in this process forgets the modules that it imports, and classes made twice are

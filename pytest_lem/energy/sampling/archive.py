@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import tempfile
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from math import isnan, nan
 from pathlib import Path
 from typing import Any, TextIO
 
+from pytest_lem.energy.sampling.npz import Arrays, packed, unpacked
 from pytest_lem.energy.sampling.series import Look, Series
 from pytest_lem.energy.sampling.track import Source, Track
 from pytest_lem.errors import FailureKind, LemError
@@ -28,18 +28,17 @@ def write_series(series: Series, path: Path) -> None:
     """Write a compressed `.npz`, atomically: a reader sees nothing or the whole file.
 
     It holds an array of doubles named `DEVICE/COLUMN` for each column, with NaN for a missing
-    value, `DEVICE/time_s` with the times, and `about`, which is JSON. Raises LemError (`storage`).
-    """
-    import numpy as np
+    value, `DEVICE/time_s` with the times, and `about`, the bytes of JSON.
 
-    arrays: dict[str, Any] = {_ABOUT: np.array(json.dumps(_about(series), allow_nan=False))}
+    Raises LemError (`storage`) where it cannot be written.
+    """
+    about = json.dumps(_about(series), allow_nan=False).encode()
+    arrays: dict[str, array[Any]] = {_ABOUT: array("B", about)}
     for device, track in series.tracks.items():
         for name, column in {_TIMES: track.times_s, **track.columns}.items():
-            arrays[f"{device}/{name}"] = np.array(column, dtype=np.float64)
-    content = io.BytesIO()
-    np.savez_compressed(content, allow_pickle=False, **arrays)
+            arrays[f"{device}/{name}"] = column
     try:
-        _replace(path, content.getvalue())
+        _replace(path, packed(arrays))
     except OSError as error:
         raise LemError(
             f"cannot write the series to {path} ({_why(error)}); make room there, or let "
@@ -48,15 +47,12 @@ def write_series(series: Series, path: Path) -> None:
         ) from error
 
 
-def read_series(path: Path) -> Series:
+def read_series(path: str | Path) -> Series:
     """Return the series of a file; raises LemError (`data`) where there is none in it."""
-    import numpy as np
-
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return _series(arrays)
+        return _series(unpacked(Path(path)))
     except Exception as error:
-        # What is damaged fails wherever it happens to: in the archive, in numpy, in JSON.
+        # What is damaged fails wherever it happens to: in the archive, in an array, in JSON.
         raise LemError(
             f"the series in {path} cannot be read ({_why(error)}); measure the case again, or "
             "bring the file back from where it was copied",
@@ -109,8 +105,8 @@ def _about(series: Series) -> dict[str, Any]:
     }
 
 
-def _series(arrays: Mapping[str, Any]) -> Series:
-    about = json.loads(str(arrays[_ABOUT]))
+def _series(arrays: Arrays) -> Series:
+    about = json.loads(arrays[_ABOUT].tobytes())
     if about["version"] != _VERSION:
         raise ValueError(f"its layout is version {about['version']}, not {_VERSION}")
     return Series(
@@ -126,19 +122,15 @@ def _series(arrays: Mapping[str, Any]) -> Series:
     )
 
 
-def _track(device: str, facts: dict[str, Any], arrays: Mapping[str, Any]) -> Track:
+def _track(device: str, facts: dict[str, Any], arrays: Arrays) -> Track:
     track = Track((), Source(**facts["source"]) if facts["source"] else None)
-    track.times_s = _column(arrays[f"{device}/{_TIMES}"])
-    track.columns = {name: _column(arrays[f"{device}/{name}"]) for name in facts["columns"]}
+    track.times_s = arrays[f"{device}/{_TIMES}"]
+    track.columns = {name: arrays[f"{device}/{name}"] for name in facts["columns"]}
     if any(len(column) != len(track.times_s) for column in track.columns.values()):
         raise ValueError(f"the columns of {device} differ in length")
     if list(track.times_s) != sorted(track.times_s):
         raise ValueError(f"the times of {device} are out of order")
     return track
-
-
-def _column(values: Any) -> array[float]:
-    return array("d", values.tolist())
 
 
 def _lines(device: str, track: Track) -> Iterator[tuple[float, str, dict[str, float]]]:

@@ -69,7 +69,7 @@ def test_the_file_explains_itself_to_numpy(tmp_path: Path) -> None:
         assert power_w.dtype == np.float64
         assert power_w[0] == 70.125
         assert np.isnan(power_w[1])
-        about = json.loads(str(arrays["about"]))
+        about = json.loads(arrays["about"].tobytes())
     assert about["devices"]["GPU-a"]["source"]["name"] == "nvmlDeviceGetPowerUsage"
 
 
@@ -106,6 +106,11 @@ def test_what_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["case.npz"]
 
 
+def text(content: str) -> np.ndarray:
+    """Return text as it stands in the file."""
+    return np.frombuffer(content.encode(), dtype=np.uint8)
+
+
 def rewritten(path: Path, **changes: object) -> None:
     """Write the file of a series with other arrays in it; None leaves one out."""
     write_series(make(), path)
@@ -119,14 +124,14 @@ def rewritten(path: Path, **changes: object) -> None:
     ("changes", "reason"),
     [
         ({"about": None}, "about"),
-        ({"about": np.array("{")}, "Expecting property name"),
-        ({"about": np.array('{"version": 2}')}, "its layout is version 2, not 1"),
-        ({"about": np.array("[]")}, "list indices must be"),
+        ({"about": text("{")}, "Expecting property name"),
+        ({"about": text('{"version": 2}')}, "its layout is version 2, not 1"),
+        ({"about": text("[]")}, "list indices must be"),
         ({"machine__memory_bytes": None}, "machine/memory_bytes"),
         ({"machine__memory_bytes": np.ones(3)}, "the columns of machine differ in length"),
-        ({"machine__memory_bytes": np.array(["a", "b"])}, "must be real number"),
+        ({"machine__memory_bytes": np.array(["a", "b"])}, "an array is of type <U1"),
         ({"machine__time_s": np.array([2.0, 1.0])}, "the times of machine are out of order"),
-        ({"machine__time_s": np.array([{}, {}])}, "Object arrays cannot be loaded"),
+        ({"machine__time_s": np.array([{}, {}])}, "an array is of type |O"),
     ],
 )
 def test_a_file_that_is_no_series_is_a_sentence(
