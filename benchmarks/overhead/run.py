@@ -1,4 +1,4 @@
-"""What the harness costs: throughput, start-up and collection, as paired ratios in one run.
+"""What the harness costs: throughput, start-up, collection, sampling, as paired ratios in one run.
 
 A benchmark, not a test: a missed goal is printed and exits 0; only a part that could not run
 exits 1.
@@ -15,11 +15,17 @@ import traceback
 from pathlib import Path
 
 import collection
+import sampling
 import startup
 import throughput
 from pairing import Figure
 
-PARTS = {"throughput": throughput, "startup": startup, "collection": collection}
+PARTS = {
+    "throughput": throughput,
+    "startup": startup,
+    "collection": collection,
+    "sampling": sampling,
+}
 
 
 def main() -> int:

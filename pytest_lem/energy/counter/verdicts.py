@@ -7,6 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from pytest_lem.cache import cache_folder
+
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -14,7 +16,7 @@ class Verdicts:
     """Whether reading disturbs a counter, by device, driver and boot, in a file of the user."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path or _cache() / "pytest-lem" / "observer.json"
+        self._path = path or cache_folder() / "observer.json"
 
     def get(self, device: str, driver: str) -> bool | None:
         """Return the verdict; None when there is none for this boot and driver."""
@@ -47,8 +49,3 @@ def _key(device: str, driver: str) -> str:
     except OSError:
         boot = "unknown"
     return f"{device} {driver} {boot}"
-
-
-def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME")
-    return Path(home) if home else Path.home() / ".cache"

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_lem.cli.doctor import machine
-from pytest_lem.energy.exclusive import FOLDER_VARIABLE, Locks
+from pytest_lem.energy.exclusive import FOLDER_VARIABLE
 from pytest_lem.results import environment
 
 FACTS = environment.machine(Path("/"))
@@ -57,10 +57,3 @@ def test_a_cache_folder_that_cannot_be_written_is_a_hint(tmp_path, monkeypatch):
     section = machine.look(FACTS)
     assert section.problems == []
     assert any("XDG_CACHE_HOME" in hint for hint in section.hints)
-
-
-def test_the_lock_folder_is_that_of_the_locks(monkeypatch):
-    """With the variable and without."""
-    assert machine.lock_folder() == Locks(print)._folder
-    monkeypatch.delenv(FOLDER_VARIABLE)
-    assert machine.lock_folder() == Locks(print)._folder

@@ -70,9 +70,8 @@ def test_a_full_pipe_holds_up_nobody(ends: Ends) -> None:
     for _ in range(100):
         ends.near.wait(0)
     ends.far.say("are you there?")
-    ends.far.wait(0)
+    heard = ends.far.wait(0)
     assert ends.near.wait(1) == [b"are you there?"]
-    heard: list[bytes] = []
     while len(heard) < 2:
         ends.near.wait(0)
         heard += ends.far.wait(0)
