@@ -91,6 +91,11 @@ class Watch:
         found = series.between(start_s, end_s) if series else None
         return found if found and found.times_s else None
 
+    @property
+    def failure(self) -> str | None:
+        """Return why the series has ended; None while it goes on."""
+        return self._recorder.failure
+
     def close(self) -> None:
         """End the sampling process."""
         self._recorder.close()

@@ -34,6 +34,11 @@ class Recorder:
         self._sampler.take()
         return self._sampler.series
 
+    @property
+    def failure(self) -> str | None:
+        """Return why there are no more samples; None while there are, or where none are taken."""
+        return self._sampler.failure if self._sampler else None
+
     def close(self) -> None:
         """End the process."""
         if self._sampler is not None:
