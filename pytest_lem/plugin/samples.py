@@ -21,7 +21,11 @@ def keep_samples(record: Record, watch: Watch | None, run_directory: Path) -> No
     """
     times_s = [t for r in record.rounds for t in (r.t0, r.t1)]
     times_s += [t for p in record.phases if not p.is_shared for t in (p.t0, p.t1)]
-    series = watch.series(min(times_s), max(times_s)) if watch and times_s else None
+    if watch is None or not times_s:
+        return
+    series = watch.series(min(times_s), max(times_s))
+    if watch.failure:
+        record.warnings.append(Warned(category="PytestWarning", message=watch.failure))
     if series is None:
         return
     path = run_directory / FOLDER / _name(record, run_directory / FOLDER)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from math import hypot, sqrt
 from statistics import median
 
 from pytest_lem.clock import Clock
@@ -20,6 +21,8 @@ from pytest_lem.energy.fault import Fault
 DENSE_S = 0.02
 #: Shares of the undisturbed power within which a counter counts as undisturbed.
 LOWEST, HIGHEST = 0.98, 1.02
+#: A dense power that is less certain than this (k = 2, a share) tells nothing.
+LEAST_CERTAIN = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +41,10 @@ class Observation:
 def observe(
     counters: Mapping[str, Counter], clock: Clock, *, rest_s: float
 ) -> dict[str, Observation | None]:
-    """Compare both ways of reading, `rest_s` seconds each; None for a counter that shows neither.
+    """Compare both ways of reading, `rest_s` seconds each.
 
-    Takes a little more than twice `rest_s`.
+    None for a counter that shows no power, or on a machine so busy that it was read too seldom to
+    tell. Takes a little more than twice `rest_s`.
     """
     first = _read_densely(counters, clock, rest_s / 2)
     quiet = _read_twice(counters, first, clock, rest_s)
@@ -118,5 +122,17 @@ def _observation(first: Found, quiet: Stretch | None, last: Found) -> Observatio
     dense = [Stretch(f.edges[0], f.edges[-1]) for f in (first, last) if len(f.edges) > 1]
     if quiet is None or quiet.energy_j <= 0 or len(dense) < 2:  # noqa: PLR2004 - before and after
         return None
+    if _uncertainty(dense) > LEAST_CERTAIN:
+        return None
     dense_w = sum(stretch.power_w for stretch in dense) / len(dense)
     return Observation(quiet_w=quiet.power_w, dense_w=dense_w)
+
+
+def _uncertainty(stretches: list[Stretch]) -> float:
+    """Return the expanded uncertainty of the mean power, as a share, from the edges' widths."""
+    widths_s = [
+        edge.half_width_s / sqrt(3) / stretch.duration_s
+        for stretch in stretches
+        for edge in (stretch.first, stretch.last)
+    ]
+    return 2 * hypot(*widths_s) / len(stretches)

@@ -55,3 +55,14 @@ def test_a_counter_that_fails_has_no_verdict(clock, counter, after):
 def test_a_counter_that_stands_still_has_no_verdict(clock):
     """A dead counter shows no power either way, which is no agreement."""
     assert observe({"c": lambda: 3.0}, clock, rest_s=5.0) == {"c": None}
+
+
+def test_a_busy_machine_has_no_verdict(clock, counter):
+    """Where the dense readings were far apart, their power is too uncertain to be compared."""
+    made = counter()
+
+    def seldom():
+        clock.sleep(0.3)
+        return made()
+
+    assert observe({"c": seldom}, clock, rest_s=5.0) == {"c": None}
