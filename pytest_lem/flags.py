@@ -19,6 +19,7 @@ class Flag(StrEnum):
     NOT_COOLED = "not_cooled"
     POLLING_SENSITIVE = "polling_sensitive"
     SERIES_GAPS = "series_gaps"
+    SHARED_HOST = "shared_host"
     SHORTENED = "shortened"
     SHORT_WINDOW = "short_window"
     SIMULATED = "simulated"
@@ -78,6 +79,8 @@ _TEXTS: dict[str, str] = {
     "was not tested (energy.observer_s), so its ticks are not searched for and the uncertainty is "
     "wider",
     Flag.SERIES_GAPS: "the sampling process was late now and then; the series has gaps",
+    Flag.SHARED_HOST: "the GPUs were the test's alone, but figures of CPU and memory beside them "
+    "may contain other tests; run with -n 0 for those",
     Flag.SHORTENED: "a preset below `standard` shortens the method; good for a look, not for gates",
     Flag.SHORT_WINDOW: "a window was shorter than 1 s or 10 ticks of the counter, too short for "
     "the sensors; raise min_window",

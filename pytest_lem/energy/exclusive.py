@@ -74,10 +74,15 @@ class Isolation:
     waited_s: float = 0.0
     is_user_scope: bool = False
 
-    def flags(self, *, on_gpu: bool) -> frozenset[Flag]:
-        """Return what a reader must know about figures of work on the GPUs, or on the CPU."""
+    def flags(self, *, on_gpu: bool, reads_host: bool = False) -> frozenset[Flag]:
+        """Return what a reader must know about figures of work on the GPUs, or on the CPU.
+
+        `reads_host` is whether counters of the whole machine are read beside the GPUs'.
+        """
         is_alone = self.scope == "machine" or (self.scope == "device" and on_gpu)
         flags = set() if is_alone else {Flag.CONTENDED}
+        if self.scope == "device" and reads_host:
+            flags.add(Flag.SHARED_HOST)
         if self.is_user_scope:
             flags.add(Flag.USER_SCOPE)
         return frozenset(flags)

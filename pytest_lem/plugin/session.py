@@ -137,7 +137,8 @@ class LemSession:
             meters=self.panel.methods,
             requested=resolved.settings.model_dump(mode="json"),
             origins=resolved.origins,
-            flags=self._flags(resolved) | isolation.flags(on_gpu=measurement.on_gpu),
+            flags=self._flags(resolved)
+            | isolation.flags(on_gpu=measurement.on_gpu, reads_host="rapl" in self.panel.methods),
             isolation=IsolationRecord(
                 scope=isolation.scope, waited_s=isolation.waited_s, workers=self.workers
             ),

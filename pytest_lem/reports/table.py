@@ -29,6 +29,7 @@ from pytest_lem.results.record import (
     RoundRecord,
     WorkRecord,
 )
+from pytest_lem.results.statistics import expanded
 
 Column = tuple[str, Callable[[Record], str]]
 
@@ -180,8 +181,9 @@ def _add_rows(
         table.add_row(name, length, UNKNOWN, UNKNOWN, UNKNOWN, shown)
     for e in stretch.energies:
         value = UNKNOWN if e.value is None else f"{e.value:.3f} J"
-        u = UNKNOWN if e.u_random is None else f"{2 * e.u_random:.2g} J"
-        table.add_row(name, length, value, u, Text(_device(e)), shown)
+        u_j = expanded(e.u_random, e.u_systematic)
+        spread = UNKNOWN if u_j is None else f"{u_j:.2g} J"
+        table.add_row(name, length, value, spread, Text(_device(e)), shown)
 
 
 def _device(energy: EnergyRecord) -> str:

@@ -367,6 +367,18 @@ def test_who_was_not_alone_is_flagged(scope: str, on_gpu: set[Flag], on_cpu: set
     assert (isolation.flags(on_gpu=True), isolation.flags(on_gpu=False)) == (on_gpu, on_cpu)
 
 
+@pytest.mark.parametrize(
+    ("scope", "is_shared"), [("device", True), ("machine", False), ("none", False)]
+)
+def test_counters_of_the_machine_beside_gpus_of_ones_own_are_flagged(
+    scope: str, is_shared: bool
+) -> None:
+    """Packages and memory are in the figures with whatever else runs; whole machines are not."""
+    flags = Isolation(scope=scope).flags(on_gpu=True, reads_host=True)
+    assert (Flag.SHARED_HOST in flags) is is_shared
+    assert Flag.SHARED_HOST not in Isolation(scope=scope).flags(on_gpu=True)
+
+
 def test_the_library_is_imported_when_a_lock_is_taken() -> None:
     """Not before: it takes longer to import than many a test to run."""
     program = """
