@@ -73,8 +73,8 @@ _TEXTS: dict[str, str] = {
     Flag.IDLE_DRIFT: "idle power differed by more than 2 W and 3 % before and after the rounds, so "
     "net energy is doubtful; keep the machine to yourself",
     Flag.NO_ENERGY: "energy is unknown here; time and tokens are measured",
-    Flag.NOT_COOLED: "the device did not cool down to measure.cooldown_c in time; raise "
-    "measure.cooldown_max_s or the temperature",
+    Flag.NOT_COOLED: "the device did not cool down to measure.cooldown_c in time, or does not tell "
+    "its temperature; raise measure.cooldown_max_s or the temperature, or take --lem-gap",
     Flag.POLLING_SENSITIVE: "reading this GPU's counter changes what it shows, or whether it does "
     "was not tested (energy.observer_s), so its ticks are not searched for and the uncertainty is "
     "wider",

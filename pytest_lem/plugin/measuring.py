@@ -44,7 +44,8 @@ class Measuring:
     @pytest.hookimpl(wrapper=True, tryfirst=True)  # outside pytest-timeout, inside the lock
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Rest before a test that asks for energy."""
-        if asks_for_energy(item) and not self._session.is_off:
+        is_skipped = item.get_closest_marker("skip") is not None
+        if asks_for_energy(item) and not (is_skipped or self._session.is_off):
             self._session.rest(item)
         return (yield)
 

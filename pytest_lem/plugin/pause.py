@@ -32,10 +32,10 @@ def pause(measure: MeasureSettings, clock: Clock, hottest_c: Thermometer) -> Mea
 
 
 def _cool_down(limit_c: float, longest_s: float, clock: Clock, hottest_c: Thermometer) -> bool:
-    """Wait until the hottest device is at `limit_c`; True once it is, or when none is known."""
+    """Wait until the hottest device is at `limit_c`; False when it is not, or none is known."""
     until_s = clock.now() + longest_s
     while (found_c := hottest_c()) is not None and found_c > limit_c:
         if clock.now() >= until_s:
             return False
         clock.sleep(min(_LOOK_S, until_s - clock.now()))
-    return True
+    return found_c is not None
