@@ -321,8 +321,9 @@ def test_a_test_may_run_pytest_with_tests_that_measure(suite, way, arguments, ex
 def test_a_long_wait_is_shown_and_can_be_interrupted(suite, monkeypatch):
     """Another run measures on this machine: after a while a person is told, and may give up."""
     suite.makepyfile(test_it="def test_x(energy):\n    energy(list)\n")
-    with Locks(print).hold(Claim(machine="exclusive")):
-        monkeypatch.delenv(HELD)
+    with Locks(print).hold(Claim(machine="exclusive")) as isolation:
+        assert isolation.scope == "machine"
+        del os.environ[HELD]  # monkeypatch would bring it back
         run = suite.popen(
             [sys.executable, "-m", "pytest", "-p", "no:xdist"], stdout=subprocess.PIPE, text=True
         )
@@ -331,11 +332,11 @@ def test_a_long_wait_is_shown_and_can_be_interrupted(suite, monkeypatch):
         limit.start()
         with run:
             lines = iter(run.stdout.readline, "")
-            is_told = WAITING in lines
+            told = list(iter(lambda: next(lines, WAITING), WAITING))
             run.send_signal(signal.SIGINT)
             rest = "".join(lines)
         limit.cancel()
-    assert is_told
+    assert "collected 1 item\n" in told
     assert WAITING not in rest
     assert run.returncode == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in rest

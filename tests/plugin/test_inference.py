@@ -455,8 +455,8 @@ def test_verbose_shows_text_and_rounds(lem):
             inference(workload={"prompts": ["A vaccine sho"], "output_tokens": 7})
         """
     verbose = lem(source, "-v").stdout
-    verbose.fnmatch_lines(["*'A vaccine sho' -> 'ws the '*", "*round*window*energy*domain*tokens*"])
-    verbose.re_match_lines(r"\s+1\s+0\.\d{3} s\s.*estimate process-tree\s+7")
+    verbose.fnmatch_lines(["*'A vaccine sho' -> 'ws the '*", "*step*time*energy*of*tokens*"])
+    verbose.re_match_lines(r"\s+round 1\s+0\.\d{3} s\s.*process-tree\s+7")
     quiet = lem(source).stdout
     quiet.no_fnmatch_line("*vaccine*")
     quiet.no_fnmatch_line("*process-tree*")
