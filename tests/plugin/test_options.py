@@ -226,3 +226,30 @@ def test_a_narrow_terminal_is_respected(lem, monkeypatch):
     assert lines[start].split() == ["case", "J/call"]
     assert end - start > 3
     assert max(len(line) for line in lines[start:end]) <= 60
+
+
+def test_a_required_tier_that_is_not_there_ends_the_run(lem, suite):
+    """The sentence says what is missing, before anything is measured."""
+    result = lem("def test_x(energy):\n    energy(list)\n", "--lem-require-tier=counter")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: energy would be of tier `estimated`, and `counter` is*"])
+
+
+def test_a_case_without_the_required_tier_fails(lem, stored):
+    """Energy that is unknown satisfies nothing, also where the meters would be good enough."""
+    source = "def test_x(energy):\n    with energy.window():\n        pass\n"
+    result = lem(source, "--lem-require-tier=estimated")
+    result.assert_outcomes(failed=1)
+    (record,) = stored().records
+    assert (record.status, record.failure_kind) == ("failed", "meter")
+    assert "is required, and it is unknown" in record.message
+
+
+def test_simulated_energy_is_marked_wherever_it_is_shown(lem, stored):
+    """It carries the mark of what is not measured, a flag, and its origin in the record."""
+    source = "from burn import burn\ndef test_x(energy):\n    energy(burn)\n"
+    result = lem(source, "--lem-meter=simulated")
+    result.assert_outcomes(passed=1)
+    (record,) = stored().records
+    assert (record.origin, "simulated" in record.flags) == ("simulated", True)
+    result.stdout.fnmatch_lines(["test_it::test_x*~*J*", "*simulated: energy comes from the*"])

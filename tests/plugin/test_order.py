@@ -1,0 +1,64 @@
+"""The order of the tests that measure models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+SOURCE = """
+import pytest
+
+def test_first():
+    pass
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4])
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_grid(inference, precision, batch_size):
+    pass
+
+def test_last():
+    pass
+"""
+
+
+@pytest.fixture
+def order(engine: Any) -> Any:
+    """Return the tests in the order in which they are collected."""
+
+    def collect(*arguments: str) -> list[str]:
+        engine.makepyfile(test_it=SOURCE)
+        result = engine.runpytest_inprocess("--collect-only", "-q", *arguments)
+        return [line.partition("::")[2] for line in result.outlines if "::" in line]
+
+    return collect
+
+
+def test_tests_of_one_load_follow_each_other(order: Any) -> None:
+    """By default a model is loaded once."""
+    found = order()
+    assert (found[0], found[-1]) == ("test_first", "test_last")
+    assert sum("float64" in name for name in found[1:5]) in {0, 4}
+
+
+def test_shuffled_tests_are_the_same_ones_in_their_places(order: Any) -> None:
+    """Others stay where they are, and nothing is lost."""
+    grouped, shuffled = order(), order("--lem-order=shuffled")
+    assert shuffled != grouped
+    assert sorted(shuffled) == sorted(grouped)
+    assert (shuffled[0], shuffled[-1]) == ("test_first", "test_last")
+
+
+def test_the_order_follows_from_the_seed(order: Any) -> None:
+    """Every worker of pytest-xdist finds the same one; another seed gives another."""
+    shuffled = order("--lem-order=shuffled")
+    assert order("--lem-order=shuffled") == shuffled
+    assert order("--lem-order=shuffled", "--lem-set=seed=43") != shuffled
+
+
+def test_workers_agree_on_the_order(engine: Any, survivors: Any) -> None:
+    """Otherwise pytest-xdist refuses to run anything."""
+    engine.makepyfile(test_it=SOURCE)
+    result = engine.runpytest_subprocess("-n2", "--lem-order=shuffled")
+    result.assert_outcomes(passed=10)
+    assert survivors() == []
