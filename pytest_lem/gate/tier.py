@@ -14,6 +14,11 @@ def tier_breach(record: Record, required: str | None) -> str | None:
     """Return a sentence if the energy of a case is unknown or of a worse tier than required."""
     if required is None:
         return None
+    if record.origin == "simulated":
+        return (
+            f"energy of tier `{required}` is required, and it is simulated; take another "
+            "--lem-meter, or the requirement out"
+        )
     is_call = record.case.kind == "call"
     metric = record.metrics["energy_per_call_j" if is_call else "energy_per_request_j"]
     if metric.value is None or metric.tier is None:

@@ -40,7 +40,7 @@ def method_of(resolved: Resolved, *, has_sensor: bool) -> Method:
         min_window_s=measure.min_window_s,
         warmup_cv=measure.warmup_cv,
         warmup_max_s=longest_s if has_sensor else min(longest_s, _WARMUP_WITHOUT_SENSOR_S),
-        warmup_calm_s=measure.warmup_calm_s,
+        warmup_calm_s=measure.warmup_calm_s if has_sensor else 0.0,
         idle_s=measure.idle_s if has_sensor else 0.0,
         max_delay_s=measure.max_delay_s if has_sensor else 0.0,
         is_split=measure.split,

@@ -40,10 +40,11 @@ def keep_samples(record: Record, watch: Watch | None, run_directory: Path) -> No
 
 
 def _name(record: Record, folder: Path) -> str:
-    """Return a name that is free: a test may measure one case twice."""
-    stem = f"{record.case.digest[:12]}-{record.attempt}"
-    number = sum(1 for _ in folder.glob(f"{stem}*.npz")) if folder.is_dir() else 0
-    return f"{stem}.npz" if number == 0 else f"{stem}-{number + 1}.npz"
+    """Return a name that is free: a test may measure one case twice, and two workers at once."""
+    worker = f"{record.worker}-" if record.worker else ""
+    stem = f"{worker}{record.case.digest[:12]}-{record.attempt}"
+    names = (f"{stem}.npz", *(f"{stem}-{number}.npz" for number in count(2)))
+    return next(name for name in names if not (folder / name).exists())
 
 
 def _described(series: Series, name: str) -> SeriesRecord:

@@ -88,7 +88,7 @@ def _total(pool: Pool) -> Metric:
         return definition.null("no domain was measured")
     unknown = next((e for e in parts if e.value_j is None), None)
     if unknown is not None:
-        return definition.null(f"{unknown.device}: {unknown.reason}")
+        return definition.null(f"{unknown.device}: {unknown.reason or 'a meter gave no value'}")
     u_random_j = root_sum([e.u_random_j for e in parts])
     u_systematic_j = total([e.u_systematic_j for e in parts])
     return definition.of(

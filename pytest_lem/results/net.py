@@ -40,10 +40,11 @@ def _at_rest(pool: Pool, idle: dict[Device, Idle], reason: str | None) -> Metric
     if reason:
         return definition.null(reason)
     rest = [idle[device_of(e)] for e in pool.chosen[0]]
+    power_w = sum(i.power_w for i in rest)
     return definition.of(
-        sum(i.power_w for i in rest),
+        power_w,
         n=sum(w is not None for w in (rest[0].before_w, rest[0].after_w)),
-        u=expanded(hypot(*(i.u_w for i in rest))),
+        u=expanded(hypot(*(i.u_w for i in rest)), pool.u_systematic(power_w)),
         tier=pool.tier,
         domains=pool.domains,
     )
@@ -51,22 +52,17 @@ def _at_rest(pool: Pool, idle: dict[Device, Idle], reason: str | None) -> Metric
 
 def _net(name: str, pool: Pool, idle: dict[Device, Idle], counts: Sequence[float]) -> Metric:
     """Return net joules over a count: the uncertainty of the rest is common to all windows."""
-    share = pool.share(counts)
-    nets = [
-        net_j(r, e, idle) or 0.0
+    nets_j = [
+        sum(net_j(r, e, idle) or 0.0 for e in part)
         for r, part in zip(pool.rounds, pool.chosen, strict=True)
-        for e in part
     ]
-    value_j = sum(nets) / sum(counts)
+    share = pool.share(counts, nets_j)
     window_s = sum(r.window_s for r in pool.rounds)
     rest_j = hypot(*(idle[device_of(e)].u_w for e in pool.chosen[0])) * window_s / sum(counts)
-    gain = None
-    if share.u_systematic_j is not None and share.value_j:
-        gain = abs(value_j) * share.u_systematic_j / share.value_j
     return METRICS[name].of(
-        value_j,
+        share.value_j,
         n=len(counts),
-        u=expanded(share.u_random_j, rest_j, gain),
+        u=expanded(share.u_random_j, rest_j, share.u_systematic_j),
         tier=pool.tier,
         domains=pool.domains,
     )

@@ -68,21 +68,32 @@ class Pool:
             domains=self.domains,
         )
 
-    def share(self, counts: Sequence[float]) -> Share:
+    def share(self, counts: Sequence[float], joules: Sequence[float] | None = None) -> Share:
         """Return joules over known counts; only where `reason` is None.
 
-        The random part is what the windows scatter or what their edges can hide, whichever is
-        larger; repetition does not lessen the systematic part.
+        `joules` are those of each round, the gross ones unless told otherwise. The random part is
+        what they scatter or what the edges of the windows can hide, whichever is larger; repetition
+        does not lessen the systematic part.
         """
-        count = sum(counts)
+        if joules is None:
+            joules = self.joules
         edges = root_sum([e.u_random_j for part in self.chosen for e in part])
-        systematic = total([e.u_systematic_j for part in self.chosen for e in part])
-        scatter = ratio_scatter(self.joules, counts) or 0.0
+        scatter = ratio_scatter(joules, counts) or 0.0
+        value_j = ratio(joules, counts)
         return Share(
-            value_j=ratio(self.joules, counts),
-            u_random_j=None if edges is None else max(edges / count, scatter),
-            u_systematic_j=None if systematic is None else systematic / count,
+            value_j=value_j,
+            u_random_j=None if edges is None else max(edges / sum(counts), scatter),
+            u_systematic_j=self.u_systematic(value_j),
         )
+
+    def u_systematic(self, value: float) -> float | None:
+        """Return the standard uncertainty that the gain of the sources leaves in a figure.
+
+        The same gain is in all that they measure, so it is a part of the figure: of a difference,
+        or of a power, as of the joules; only where `reason` is None.
+        """
+        systematic_j = total([e.u_systematic_j for part in self.chosen for e in part])
+        return None if systematic_j is None else abs(value) * systematic_j / sum(self.joules)
 
     def rate(self, name: str, count: Count) -> Metric:
         """Return a count per second."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from statistics import fmean
-
+from pytest_lem.energy.reading import Tier
 from pytest_lem.results.definitions import METRICS
 from pytest_lem.results.pool import Pool
 from pytest_lem.results.record import Metric
+from pytest_lem.results.statistics import ratio
 
 
 def sampled_metrics(pool: Pool) -> dict[str, Metric]:
@@ -19,30 +19,41 @@ def _devices(pool: Pool) -> list[str]:
 
 
 def _peak(pool: Pool) -> Metric:
-    """Return the largest sampled power; of several devices, the sum of their largest."""
+    """Return the largest sampled power; of several devices, the sum of their largest.
+
+    It is sampled power also where the energy of the windows comes from counters.
+    """
     definition = METRICS["power_peak_w"]
-    peaks = []
-    for device in _devices(pool):
-        powers = [(r.conditions.power or {}).get(device, {}).get("peak_w") for r in pool.rounds]
-        known = [power for power in powers if power is not None]
-        if not known:
-            return definition.null("no series of power was taken")
-        peaks.append(max(known))
-    if not peaks:
+    known = [_known_peaks(pool, device) for device in _devices(pool)]
+    if not known or not all(known):
         return definition.null("no series of power was taken")
-    return definition.of(sum(peaks), n=len(pool.rounds), tier=pool.tier, domains=pool.domains)
+    return definition.of(
+        sum(max(peaks) for peaks in known),
+        n=min(len(peaks) for peaks in known),
+        tier=Tier.POWER,
+        domains=pool.domains,
+    )
+
+
+def _known_peaks(pool: Pool, device: str) -> list[float]:
+    """Return the peak of each round in which the power of a device was sampled."""
+    peaks = [(r.conditions.power or {}).get(device, {}).get("peak_w") for r in pool.rounds]
+    return [peak for peak in peaks if peak is not None]
 
 
 def _utilisation(pool: Pool) -> Metric:
+    """Return the share of the time of all windows, in which long windows weigh more."""
     definition = METRICS["gpu_utilisation"]
     if not pool.on_gpu:
         return definition.null("the work did not run on a GPU")
-    shares = [
-        share
+    devices = _devices(pool)
+    known = [
+        (share * r.window_s, r.window_s, r.seq)
         for r in pool.rounds
         for device, share in (r.conditions.utilisation or {}).items()
-        if share is not None and device in _devices(pool)
+        if share is not None and device in devices
     ]
-    if not shares:
+    if not known:
         return definition.null("no series of utilisation was taken")
-    return definition.of(fmean(shares), n=len(shares))
+    busy_s, windows_s, rounds = zip(*known, strict=True)
+    return definition.of(ratio(busy_s, windows_s), n=len(set(rounds)))

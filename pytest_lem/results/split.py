@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pytest_lem.measure.infer import PREFILL
 from pytest_lem.measure.round import Phase, Round, Work
 from pytest_lem.results.definitions import METRICS
-from pytest_lem.results.pool import Pool, Share, known_counts
+from pytest_lem.results.pool import Pool, known_counts
 from pytest_lem.results.record import Metric
 from pytest_lem.results.statistics import expanded
 
@@ -16,6 +16,9 @@ _NAMES = ("prefill_energy_j", "decode_energy_j")
 
 def split_metrics(pool: Pool, phases: Sequence[Phase]) -> dict[str, Metric]:
     """Return the energy of a request up to its first token, and after it."""
+    if not pool.requests:
+        reason = "this kind of case has no requests"
+        return {name: METRICS[name].null(reason) for name in _NAMES}
     prefill = Pool(
         [_as_round(n, phase) for n, phase in enumerate(phases) if phase.name == PREFILL],
         on_gpu=pool.on_gpu,
@@ -42,17 +45,10 @@ def _decode(pool: Pool, prefill: Pool) -> Metric:
         return definition.null("the requests were not counted")
     whole, first = pool.share(counts), prefill.share(prefill_counts)
     value_j = whole.value_j - first.value_j
-    u_j = expanded(whole.u_random_j, first.u_random_j, _gain(whole, value_j))
+    u_j = expanded(whole.u_random_j, first.u_random_j, pool.u_systematic(value_j))
     if u_j is None or value_j <= u_j:
         return definition.null("decode cannot be told from the uncertainty of the subtraction")
     return definition.of(value_j, n=len(pool.rounds), u=u_j, tier=pool.tier, domains=pool.domains)
-
-
-def _gain(whole: Share, value_j: float) -> float | None:
-    """Return the systematic part of a difference: both sides have the same gain."""
-    if whole.u_systematic_j is None:
-        return None
-    return abs(value_j) * whole.u_systematic_j / whole.value_j
 
 
 def _as_round(seq: int, phase: Phase) -> Round:
