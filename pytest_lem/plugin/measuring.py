@@ -99,8 +99,7 @@ class Measuring:
         for record in records:
             if breach := tier_breach(record, required):
                 _mark_failed([record], FailureKind.METER, breach)
-                report.outcome = "failed"
-                report.longrepr = f"{record.case.key}: {breach}"
+                _fail(report, f"{record.case.key}: {breach}")
 
     def _judge_budgets(
         self, item: pytest.Item, records: list[Record], report: pytest.TestReport
@@ -110,16 +109,15 @@ class Measuring:
         if self._session.is_off or not budget.is_set:
             return
         if not records:
-            report.outcome = "failed"
-            report.longrepr = (
+            _fail(
+                report,
                 "the marker sets an energy budget, but this test measured nothing; call the "
-                "fixture, or take the budget out"
+                "fixture, or take the budget out",
             )
         for record in records:
             if breaches := budget.breaches(record):
                 _mark_failed([record], FailureKind.GATE, "; ".join(breaches))
-                report.outcome = "failed"
-                report.longrepr = f"{record.case.key}: " + "; ".join(breaches)
+                _fail(report, f"{record.case.key}: " + "; ".join(breaches))
 
     def _attach_log(self, item: pytest.Item, report: pytest.TestReport) -> None:
         logs = item.stash.get(LOGS, [])
@@ -131,6 +129,12 @@ class Measuring:
 def _has_failure(records: list[Record]) -> bool:
     """Tell whether a measurement failed by itself, which says nothing of those before it."""
     return any(record.status == "failed" for record in records)
+
+
+def _fail(report: pytest.TestReport, sentence: str) -> None:
+    """Fail a test, below what it has failed for already."""
+    report.longrepr = f"{report.longrepr}\n{sentence}" if report.failed else sentence
+    report.outcome = "failed"
 
 
 def _mark_failed(records: list[Record], kind: FailureKind, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import chain, count
 from pathlib import Path
 
 from pytest_lem.energy.sampling.archive import write_series
@@ -43,8 +44,8 @@ def _name(record: Record, folder: Path) -> str:
     """Return a name that is free: a test may measure one case twice, and two workers at once."""
     worker = f"{record.worker}-" if record.worker else ""
     stem = f"{worker}{record.case.digest[:12]}-{record.attempt}"
-    names = (f"{stem}.npz", *(f"{stem}-{number}.npz" for number in count(2)))
-    return next(name for name in names if not (folder / name).exists())
+    stems = chain([stem], (f"{stem}-{number}" for number in count(2)))
+    return next(f"{free}.npz" for free in stems if not (folder / f"{free}.npz").exists())
 
 
 def _described(series: Series, name: str) -> SeriesRecord:

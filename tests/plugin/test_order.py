@@ -22,6 +22,26 @@ def test_last():
 """
 
 
+#: Two models, in two tests, with others between and around them.
+MIXED = """
+import pytest
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4])
+def test_model_a(inference, batch_size):
+    pass
+
+def test_plain():
+    pass
+
+def test_call(energy):
+    pass
+
+@pytest.mark.parametrize("batch_size", [5, 6, 7, 8])
+def test_model_b(inference, batch_size):
+    pass
+"""
+
+
 @pytest.fixture
 def order(engine: Any) -> Any:
     """Return the tests in the order in which they are collected."""
@@ -56,9 +76,42 @@ def test_the_order_follows_from_the_seed(order: Any) -> None:
     assert order("--lem-order=shuffled", "--lem-set=seed=43") != shuffled
 
 
-def test_workers_agree_on_the_order(engine: Any, survivors: Any) -> None:
-    """Otherwise pytest-xdist refuses to run anything."""
+def test_tests_between_models_stay_where_they_are(engine: Any) -> None:
+    """Only tests that measure models change places, and only with each other."""
+    engine.makepyfile(test_it=MIXED)
+    kinds = {}
+    for name in ("grouped", "shuffled"):
+        result = engine.runpytest_inprocess("--collect-only", "-q", f"--lem-order={name}")
+        found = [line.partition("::")[2] for line in result.outlines if "::" in line]
+        kinds[name] = [test if "model" not in test else "model" for test in found]
+        assert found.count("test_call") == 1
+    assert kinds["grouped"] == kinds["shuffled"]
+    assert kinds["shuffled"][4:6] == ["test_plain", "test_call"]
+
+
+def test_an_order_that_there_is_not_is_refused(order: Any, engine: Any) -> None:
+    """One sentence, from the command line as from the configuration."""
     engine.makepyfile(test_it=SOURCE)
+    result = engine.runpytest_inprocess("--lem-order=random")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --lem-order: `order`: *'grouped' or 'shuffled'*"])
+
+
+def test_workers_agree_on_the_order(engine: Any, order: Any, survivors: Any) -> None:
+    """Each of them collects the tests in the order of a run without workers."""
+    expected = order("--lem-order=shuffled")
+    engine.makeconftest(
+        """
+        from pathlib import Path
+
+        def pytest_collection_finish(session):
+            name = getattr(session.config, "workerinput", {}).get("workerid")
+            if name:
+                Path(name).write_text("\\n".join(item.name for item in session.items))
+        """
+    )
     result = engine.runpytest_subprocess("-n2", "--lem-order=shuffled")
     result.assert_outcomes(passed=10)
+    for name in ("gw0", "gw1"):
+        assert (engine.path / name).read_text().splitlines() == expected
     assert survivors() == []

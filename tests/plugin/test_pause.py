@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from standin import Board
 
 from pytest_lem.config.models import MeasureSettings
 from pytest_lem.flags import Flag
@@ -58,6 +59,34 @@ def test_a_hot_device_is_waited_for(clock: GivenClock) -> None:
     assert found.flags == set()
 
 
+def test_a_device_at_the_limit_is_cool(clock: GivenClock) -> None:
+    """No hotter than the limit is what was asked for, so one look is enough."""
+    found = pause(MeasureSettings(cooldown_c=50.0), clock, lambda: 50.0)
+    assert (found.phases[0].duration_s, found.flags) == (0.0, set())
+
+
+def test_the_temperature_is_looked_at_once_a_second(clock: GivenClock) -> None:
+    """Looking wakes the driver, and a device cools down in minutes."""
+    temperatures = iter([80.0, 70.0, 60.0, 50.0])
+    found = pause(MeasureSettings(cooldown_c=50.0), clock, lambda: next(temperatures))
+    assert (found.phases[0].duration_s, list(temperatures)) == (3.0, [])
+
+
+def test_the_gap_is_not_part_of_the_longest_wait(clock: GivenClock) -> None:
+    """Seven seconds of gap, then four of cooling down, of which five are allowed."""
+    settings = MeasureSettings(gap_s=7.0, cooldown_c=50.0, cooldown_max_s=5.0)
+    found = pause(settings, clock, cooling(clock, 55.5))
+    assert (found.phases[0].start_s, found.phases[0].end_s) == (100.0, 111.0)
+    assert found.flags == set()
+
+
+def test_a_temperature_that_is_lost_ends_the_wait(clock: GivenClock) -> None:
+    """The device was hot when it was last seen, so nobody says that it is cool."""
+    temperatures = iter([80.0, 70.0, None])
+    found = pause(MeasureSettings(cooldown_c=50.0), clock, lambda: next(temperatures))
+    assert (found.phases[0].duration_s, found.flags) == (2.0, {Flag.NOT_COOLED})
+
+
 def test_the_wait_has_an_end(clock: GivenClock) -> None:
     """A device that stays hot is measured all the same, and flagged."""
     settings = MeasureSettings(cooldown_c=50.0, cooldown_max_s=5.5)
@@ -77,7 +106,7 @@ def test_a_gap_is_not_charged_to_the_timeout(lem: Any, stored: Any) -> None:
     source = """
     import pytest
 
-    @pytest.mark.timeout(2)
+    @pytest.mark.timeout(1.5)
     def test_x(energy):
         energy(list)
         energy(list)
@@ -85,10 +114,10 @@ def test_a_gap_is_not_charged_to_the_timeout(lem: Any, stored: Any) -> None:
     def test_plain():
         pass
     """
-    lem(source, "--lem-gap=2.5").assert_outcomes(passed=2)
+    lem(source, "--lem-gap=1.7").assert_outcomes(passed=2)
     first, second = stored().records
     assert [p.name for p in first.phases] == ["rest"]
-    assert first.phases[0].t1 - first.phases[0].t0 >= 2.5
+    assert first.phases[0].t1 - first.phases[0].t0 >= 1.7
     assert second.phases == []
 
 
@@ -97,6 +126,82 @@ def test_nobody_rests_before_a_skipped_test(lem: Any, suite: pytest.Pytester) ->
     source = "import pytest\n@pytest.mark.skip\ndef test_x(energy):\n    energy(list)\n"
     result = lem(source, "--lem-gap=3000")
     result.assert_outcomes(skipped=1)
+
+
+def test_a_hot_board_is_waited_for_and_flagged(standin: Any, suite: Any, stored: Any) -> None:
+    """The driver's temperature counts from the first look on, and only for the first record."""
+    standin(Board(temperature_c=80))
+    suite.makepyfile(
+        test_it="""
+        def test_x(energy):
+            energy(list)
+            energy(list)
+        """
+    )
+    settings = ("energy.sample_s=0.1", "measure.cooldown_c=60", "measure.cooldown_max_s=0.3")
+    suite.runpytest_subprocess(
+        "--lem-json=run.json", "--lem-meter=simulated", *(f"--lem-set={s}" for s in settings)
+    ).assert_outcomes(passed=1)
+    first, second = stored().records
+    (rest,) = first.phases
+    assert (rest.name, rest.energies) == ("rest", [])
+    assert rest.t1 - rest.t0 >= 0.3
+    assert ["not_cooled" in record.flags for record in (first, second)] == [True, False]
+    assert second.phases == []
+
+
+def test_the_rest_of_a_model_comes_before_its_load(engine: Any, lem: Any, stored: Any) -> None:
+    """Phases stand in the order in which they were, and each test that measures rests."""
+    source = """
+    def test_plain():
+        pass
+
+    def test_a(inference):
+        inference()
+
+    def test_b(inference):
+        inference()
+    """
+    lem(source, "--lem-gap=0.05").assert_outcomes(passed=3)
+    records = stored().records
+    assert [[p.name for p in record.phases] for record in records] == [
+        ["rest", "load", "warmup"],
+        ["rest", "warmup"],
+    ]
+    for record in records:
+        assert record.phases[0].t1 <= record.phases[1].t0
+
+
+def test_attempts_at_a_test_have_one_rest(lem: Any, stored: Any) -> None:
+    """It lies before the first of them, around which the protocol runs."""
+    source = """
+    import pytest
+
+    @pytest.mark.flaky(reruns=1)
+    def test_x(energy, request):
+        energy(list)
+        assert request.node.execution_count == 2
+    """
+    lem(source, "--lem-gap=0.05")
+    assert [(r.attempt, [p.name for p in r.phases]) for r in stored().records] == [
+        (1, ["rest"]),
+        (2, []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "arguments"),
+    [
+        ("def test_x(energy):\n    energy(list)\n", ["--lem=off"]),
+        ("def test_x():\n    pass\n\ndef test_y(energy):\n    pass\n", ["-k", "test_x"]),
+    ],
+    ids=["off", "plain"],
+)
+def test_nobody_rests_where_nothing_is_measured(lem: Any, source: str, arguments: Any) -> None:
+    """A gap of nearly an hour is over at once."""
+    lem(source, "--lem-gap=3000", *arguments, "--timeout=60").assert_outcomes(
+        passed=1, deselected=int("-k" in arguments)
+    )
 
 
 def test_a_gap_is_a_number_of_seconds(lem: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_lem.case import call_case, infer_case
 from pytest_lem.energy.reading import Domain, Energy, Tier
-from pytest_lem.measure.round import Measurement, Round, Work
+from pytest_lem.measure.round import Measurement, Phase, Round, Work
 from pytest_lem.results.build import Context, build_record
 from pytest_lem.results.record import Record
 from pytest_lem.workloads.workload import Workload
@@ -46,7 +46,7 @@ def _round(
 
 
 @pytest.fixture
-def energy() -> Callable[..., Energy]:
+def energy_of() -> Callable[..., Energy]:
     """Make an energy of a domain."""
     return _energy
 
@@ -98,6 +98,32 @@ def called(measured: Callable[..., Measurement]) -> Callable[..., Measurement]:
             replace(r, work=work, requests=[]) for r, work in zip(found.rounds, works, strict=True)
         ]
         return found
+
+    return make
+
+
+@pytest.fixture
+def window() -> Callable[..., Round]:
+    """Make a round from seconds and joules of one board; keywords are those of the energy."""
+
+    def make(
+        window_s: float, value_j: float | None, work: Work | None = None, **fields: Any
+    ) -> Round:
+        parts = {"tier": Tier.COUNTER, "u_random_j": 0.0, "u_systematic_j": 0.0, **fields}
+        energy = Energy(domain=Domain.GPU, device="GPU-a", value_j=value_j, **parts)
+        return Round(
+            seq=0, start_s=0.0, end_s=window_s, energies=[energy], work=work or Work(calls=1)
+        )
+
+    return make
+
+
+@pytest.fixture
+def phase_of() -> Callable[..., Phase]:
+    """Make a phase of a name from a round: its window, its energies, its work."""
+
+    def make(name: str, r: Round) -> Phase:
+        return Phase(name=name, start_s=r.start_s, end_s=r.end_s, energies=r.energies, work=r.work)
 
     return make
 

@@ -11,12 +11,13 @@ import pytest
 from pydantic import ValidationError
 
 from pytest_lem.case import call_case
+from pytest_lem.energy.conditions import Conditions
 from pytest_lem.energy.reading import Domain
 from pytest_lem.errors import FailureKind
 from pytest_lem.flags import Flag, Reason
-from pytest_lem.measure.round import Measurement, Phase
+from pytest_lem.measure.round import Measurement, Phase, Work
 from pytest_lem.results.build import Context, build_record
-from pytest_lem.results.record import Record
+from pytest_lem.results.record import IsolationRecord, Record
 
 Make = Callable[..., Any]
 
@@ -46,11 +47,67 @@ def test_rounds_keep_energies_work_and_timelines(infer_record: Make) -> None:
     assert (request.input_tokens, request.output_tokens) == (7, 3)
 
 
-def test_phases_are_stored_with_their_energy(infer_record: Make, energy: Make) -> None:
+def test_phases_are_stored_with_their_energy(infer_record: Make, energy_of: Make) -> None:
     """Loading has a line of its own."""
-    phase = Phase(name="load", start_s=1.0, end_s=3.0, energies=[energy(Domain.PACKAGE, 8.0)])
+    phase = Phase(name="load", start_s=1.0, end_s=3.0, energies=[energy_of(Domain.PACKAGE, 8.0)])
     (stored,) = infer_record(phases=[phase]).phases
     assert (stored.name, stored.t0, stored.t1, stored.energies[0].value) == ("load", 1.0, 3.0, 8.0)
+
+
+def test_a_phase_keeps_its_work_and_whose_it_is(infer_record: Make) -> None:
+    """Prefill windows have counts; the idle phase of the case before is marked as such."""
+    work = Work(requests=2, output_tokens=2)
+    phases = [
+        Phase(name="prefill", start_s=1.0, end_s=2.0, work=work),
+        Phase(name="idle", start_s=0.0, end_s=1.0, is_shared=True),
+    ]
+    prefill, idle = infer_record(phases=phases).phases
+    assert (prefill.work.requests, prefill.work.calls, prefill.is_shared) == (2, None, False)
+    assert (idle.work, idle.is_shared) == (None, True)
+
+
+def test_an_energy_keeps_its_bound_and_its_doubt(infer_record: Make, energy_of: Make) -> None:
+    """What limits the value, and the word for why it is doubted or unknown, are stored."""
+    doubted = energy_of(Domain.PACKAGE, 5.0, bound_j=0.7, code=Reason.POWER_TOO_LOW)
+    missing = energy_of(Domain.PACKAGE, None, reason="it slept", code=Reason.METER_SILENT)
+    record = infer_record(energies=([doubted], [missing]))
+    first, second = (r.energies[0] for r in record.rounds)
+    assert (first.value, first.bound, first.code, first.reason) == (5.0, 0.7, "power_too_low", None)
+    assert (second.value, second.bound, second.code) == (None, None, "meter_silent")
+    assert second.reason == "it slept"
+
+
+CONDITIONS = {
+    "power": {"package-0": {"mean_w": 4.0, "peak_w": 9.0}},
+    "clocks": {"machine": {"mhz": 3100.0}},
+    "temperatures": {"machine": {"start_c": 40.0, "end_c": 41.0, "max_c": None}},
+    "utilisation": {"machine": 0.5},
+    "throttling": {"GPU-a": {"seconds": {"thermal": None}, "seen": []}},
+}
+
+
+def test_a_round_keeps_the_conditions_that_were_seen(measured: Make) -> None:
+    """Power, clocks, temperatures, utilisation and slowing down, by device; unknown is null."""
+    found = measured()
+    found.rounds[0] = replace(found.rounds[0], conditions=Conditions(**CONDITIONS))
+    seen, unseen = build_record(call_case("f"), found, Context(nodeid="t")).rounds
+    assert {name: getattr(seen, name) for name in CONDITIONS} == CONDITIONS
+    assert {getattr(unseen, name) for name in CONDITIONS} == {None}
+
+
+def test_a_round_has_the_power_at_rest_of_each_device(infer_record: Make, energy_of: Make) -> None:
+    """It is the mean of before and after, in watts; null where nobody measured it."""
+    phases = [
+        Phase(
+            name="idle",
+            start_s=0.0,
+            end_s=10.0,
+            energies=[energy_of(Domain.PACKAGE, joules), energy_of(Domain.DRAM, None)],
+        )
+        for joules in (100.0, 140.0)
+    ]
+    assert [r.idle for r in infer_record(phases=phases).rounds] == [{"package-0": 12.0}] * 2
+    assert [r.idle for r in infer_record().rounds] == [None, None]
 
 
 def test_a_good_measurement_is_ok_and_valid(infer_record: Make) -> None:
@@ -66,6 +123,51 @@ def test_reasons_of_rounds_make_the_record_invalid(measured: Make) -> None:
     record = build_record(call_case("f"), found, Context(nodeid="t"))
     assert (record.status, record.validity, record.reasons) == ("ok", "invalid", ["token_count"])
     assert [r.validity for r in record.rounds] == ["invalid", "invalid"]
+
+
+def test_a_doubt_about_the_whole_case_is_enough(measured: Make) -> None:
+    """A GPU in use at rest spoils a case of good rounds; reasons of both kinds are joined once."""
+    found = measured(reasons={Reason.BUSY_AT_REST, Reason.TOKEN_COUNT})
+    record = build_record(call_case("f"), found, Context(nodeid="t"))
+    assert (record.validity, record.reasons) == ("invalid", ["busy_at_rest", "token_count"])
+    assert [r.validity for r in record.rounds] == ["valid", "valid"]
+    found.rounds[1] = replace(found.rounds[1], reasons=[Reason.TOKEN_COUNT, Reason.GPU_LOST])
+    record = build_record(call_case("f"), found, Context(nodeid="t"))
+    assert record.reasons == ["busy_at_rest", "gpu_lost", "token_count"]
+
+
+@pytest.mark.parametrize("place", ["measurement", "context"])
+def test_made_up_energy_is_no_measurement(infer_record: Make, place: str) -> None:
+    """The origin says so, whoever raised the flag: a meter, or the session for a failed case."""
+    flags = frozenset({Flag.SIMULATED})
+    if place == "measurement":
+        record = infer_record(flags=set(flags))
+    else:
+        context = Context(nodeid="t", flags=flags)
+        record = infer_record(context=context, rounds=[], failure=(FailureKind.DATA, "no weights"))
+    assert (record.origin, record.flags) == ("simulated", ["simulated"])
+    assert infer_record().origin == "measured"
+
+
+def test_what_the_test_had_for_itself_is_stored(infer_record: Make) -> None:
+    """Scope, wait and the workers beside it; a record without a session has none of it."""
+    isolation = IsolationRecord(scope="device", waited_s=1.5, workers=4)
+    record = infer_record(context=Context(nodeid="t", isolation=isolation))
+    assert record.isolation == isolation
+    assert infer_record().isolation is None
+
+
+def test_workers_side_by_side_are_in_what_is_compared(infer_record: Make) -> None:
+    """For work on GPUs, of which each worker has its own."""
+
+    def hash_of(workers: int, device: str) -> str:
+        isolation = IsolationRecord(scope="device", waited_s=0.0, workers=workers)
+        applied = {"device": device, "device_uuids": ["GPU-a"] if device == "cuda" else []}
+        context = Context(nodeid="t", isolation=isolation)
+        return infer_record(context=context, applied=applied).comparability.hash
+
+    assert hash_of(1, "cuda") != hash_of(2, "cuda")
+    assert hash_of(1, "cpu") == hash_of(2, "cpu")
 
 
 def test_a_failure_keeps_what_was_measured_before_it(infer_record: Make) -> None:
@@ -129,9 +231,9 @@ def test_a_record_survives_json(request: pytest.FixtureRequest, kind: str) -> No
     assert Record.model_validate(json.loads(text)) == record
 
 
-def test_an_energy_that_is_no_number_is_refused(measured: Make, energy: Make) -> None:
+def test_an_energy_that_is_no_number_is_refused(measured: Make, energy_of: Make) -> None:
     """NaN from a meter never reaches a file."""
-    bad = ([energy(Domain.PACKAGE, float("nan"))], [energy(Domain.PACKAGE, 1.0)])
+    bad = ([energy_of(Domain.PACKAGE, float("nan"))], [energy_of(Domain.PACKAGE, 1.0)])
     with pytest.raises(ValidationError, match="finite number"):
         build_record(call_case("f"), measured(energies=bad), Context(nodeid="t"))
 

@@ -88,3 +88,11 @@ def test_what_asks_for_care_is_stored_beside() -> None:
         "board_uuids": ["GPU-a"], "driver": ["580.10"], "vbios": ["v1"], "kernel": "6.1",
         "python": "3.12",
     }  # fmt: skip
+
+
+def test_workers_side_by_side_share_the_host_of_their_gpus() -> None:
+    """Two that measure at once are not compared with one alone; on a CPU they take turns."""
+    assert comparability(**ON_GPU, workers=2).hash != comparability(**ON_GPU).hash
+    assert comparability(**ON_GPU, workers=1).hash == comparability(**ON_GPU).hash
+    assert comparability(**ON_CPU, workers=2).hash == comparability(**ON_CPU).hash
+    assert comparability(**ON_GPU, workers=2).refuse["workers"] == 2

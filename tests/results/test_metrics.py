@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_lem.energy.reading import Domain, Energy
+from pytest_lem.energy.reading import Domain, Energy, Tier
 from pytest_lem.measure.round import Measurement
 from pytest_lem.results.definitions import METRICS
 from pytest_lem.results.metrics import metrics_of, null_metrics
@@ -243,39 +243,81 @@ def _energies(measured: Make, *energies: Energy, **fields: Any) -> dict[str, Met
     return metrics_of(found)
 
 
-def test_a_gpus_work_is_the_gpus_energy(measured: Make, energy: Make) -> None:
+def test_a_gpus_work_is_the_gpus_energy(measured: Make, energy_of: Make) -> None:
     """The package's energy is beside it in the rounds, and not in the figure."""
-    parts = (energy(Domain.GPU, 90.0), energy(Domain.PACKAGE, 50.0))
+    parts = (energy_of(Domain.GPU, 90.0), energy_of(Domain.PACKAGE, 50.0))
     metric = _energies(measured, *parts, applied=GPU_APPLIED)["energy_per_output_token_j"]
     assert (metric.value, metric.domains) == (pytest.approx(180 / 9), ["gpu"])
 
 
-def test_a_gpus_work_without_a_sensor_is_never_the_estimate(measured: Make, energy: Make) -> None:
+def test_a_gpus_work_without_a_sensor_is_never_the_estimate(
+    measured: Make, energy_of: Make
+) -> None:
     """CPU time says nothing about a GPU: null with the reason, in every figure with energy."""
-    metrics = _energies(measured, energy(Domain.ESTIMATE, 5.0), applied=GPU_APPLIED)
+    metrics = _energies(measured, energy_of(Domain.ESTIMATE, 5.0), applied=GPU_APPLIED)
     for name in ("energy_per_output_token_j", "power_mean_w", "edp_request_js", "edp_run_js"):
         assert (metrics[name].value, metrics[name].tier) == (None, None)
         assert metrics[name].reason == "no sensor of the GPU could be read"
     assert metrics["output_throughput_tok_s"].value == pytest.approx(3)
 
 
-def test_an_estimate_is_marked_as_one(measured: Make, energy: Make) -> None:
+def test_an_estimate_is_marked_as_one(measured: Make, energy_of: Make) -> None:
     """The tier travels with the figure."""
-    metric = _energies(measured, energy(Domain.ESTIMATE, 4.5))["energy_per_output_token_j"]
+    metric = _energies(measured, energy_of(Domain.ESTIMATE, 4.5))["energy_per_output_token_j"]
     assert (metric.value, metric.tier) == (pytest.approx(1.0), "estimated")
 
 
-def test_an_estimate_is_not_added_to_what_was_measured(measured: Make, energy: Make) -> None:
+def test_an_estimate_is_not_added_to_what_was_measured(measured: Make, energy_of: Make) -> None:
     """Where a package counter was read, the estimate stays out of the sum."""
-    parts = (energy(Domain.PACKAGE, 9.0), energy(Domain.ESTIMATE, 4.5))
+    parts = (energy_of(Domain.PACKAGE, 9.0), energy_of(Domain.ESTIMATE, 4.5))
     metric = _energies(measured, *parts)["energy_per_output_token_j"]
     assert (metric.value, metric.tier) == (pytest.approx(2.0), "counter")
 
 
-def test_one_silent_window_makes_the_sum_unknown(measured: Make, energy: Make) -> None:
+def test_the_total_is_what_was_drawn_and_does_not_scatter(infer: dict[str, Metric]) -> None:
+    """12 J of two domains over both rounds: edges and gain limit it, differing rounds do not."""
+    metric = infer["energy_total_j"]
+    assert (metric.value, metric.n, metric.tier) == (12.0, 2, "counter")
+    assert metric.u == pytest.approx(2 * sqrt(0.3**2 + 0.4**2 + 1.2**2))
+
+
+def test_the_total_of_a_gpus_work_has_the_packages_in_it(measured: Make, energy_of: Make) -> None:
+    """The main figure is the GPU's alone, and the host's share stands in the total."""
+    parts = (
+        energy_of(Domain.GPU, 90.0),
+        energy_of(Domain.PACKAGE, 50.0),
+        energy_of(Domain.ESTIMATE, 1.0),
+    )
+    metrics = _energies(measured, *parts, applied=GPU_APPLIED)
+    assert metrics["energy_total_j"].value == 280.0
+    assert metrics["energy_total_j"].domains == ["gpu", "package"]
+    assert metrics["energy_per_request_j"].value == pytest.approx(180 / 4)
+
+
+def test_the_total_is_of_the_worst_measured_tier(measured: Make, energy_of: Make) -> None:
+    """Sampled power is measured too, and makes no counter of the sum."""
+    sampled = replace(energy_of(Domain.DRAM, 1.0), tier=Tier.POWER)
+    metric = _energies(measured, energy_of(Domain.PACKAGE, 5.0), sampled)["energy_total_j"]
+    assert (metric.value, metric.tier) == (12.0, "power")
+
+
+@pytest.mark.parametrize("part", ["u_random_j", "u_systematic_j"])
+def test_the_total_with_a_source_of_unknown_uncertainty(measured: Make, part: str) -> None:
+    """The joules are known, how well is not."""
+    found = measured()
+    energies = found.rounds[0].energies
+    energies[1] = replace(energies[1], **{part: None})
+    metric = metrics_of(found)["energy_total_j"]
+    assert (metric.value, metric.u) == (12.0, None)
+
+
+def test_one_silent_window_makes_the_sum_unknown(measured: Make, energy_of: Make) -> None:
     """A part that is missing is not 0: the whole figure is null, with the meter's reason."""
     found = measured(
-        energies=([energy(Domain.PACKAGE, 5.0)], [energy(Domain.PACKAGE, None, reason="it slept")])
+        energies=(
+            [energy_of(Domain.PACKAGE, 5.0)],
+            [energy_of(Domain.PACKAGE, None, reason="it slept")],
+        )
     )
     metric = metrics_of(found)["energy_per_output_token_j"]
     assert (metric.value, metric.reason) == (None, "it slept")

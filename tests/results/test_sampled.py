@@ -28,7 +28,17 @@ def test_the_peak_is_the_largest_of_all_rounds(measured: Make) -> None:
         Conditions(power={"package-0": {"peak_w": 60.0}, "dram-0": {"peak_w": 9.0}}),
         Conditions(power={"package-0": {"peak_w": 50.0}, "dram-0": {"peak_w": None}}),
     )
-    assert metrics_of(found)["power_peak_w"].value == 69.0
+    metric = metrics_of(found)["power_peak_w"]
+    assert (metric.value, metric.domains) == (69.0, ["dram", "package"])
+    assert metric.n == 1  # the memory was sampled in one round
+
+
+def test_the_peak_is_sampled_power(measured: Make) -> None:
+    """It is no counter's figure, although the joules beside it are."""
+    seen = Conditions(power={"package-0": {"peak_w": 60.0}, "dram-0": {"peak_w": 9.0}})
+    metrics = metrics_of(_sampled(measured(), seen, seen))
+    assert metrics["power_peak_w"].tier == "power"
+    assert metrics["power_mean_w"].tier == "counter"
 
 
 @pytest.mark.parametrize(
@@ -41,15 +51,38 @@ def test_a_device_without_samples_has_no_peak(measured: Make, power: Any) -> Non
     assert (metric.value, metric.reason) == (None, "no series of power was taken")
 
 
-def test_utilisation_is_that_of_the_gpus_at_work(measured: Make, energy: Make) -> None:
+def test_utilisation_is_that_of_the_gpus_at_work(measured: Make, energy_of: Make) -> None:
     """Other boards, and the machine, are left out."""
-    own = [energy(Domain.GPU, 5.0)]
+    own = [energy_of(Domain.GPU, 5.0)]
     found = _sampled(
         measured(energies=(own, own), applied={"device_uuids": ["gpu-0"]}),
         Conditions(utilisation={"gpu-0": 0.9, "gpu-1": 0.1, "machine": 0.2}),
         Conditions(utilisation={"gpu-0": 0.7}),
     )
-    assert metrics_of(found)["gpu_utilisation"].value == pytest.approx(0.8)
+    metric = metrics_of(found)["gpu_utilisation"]
+    assert metric.value == pytest.approx((2.0 * 0.9 + 1.0 * 0.7) / 3.0)
+    assert (metric.n, metric.tier) == (2, None)
+
+
+def test_utilisation_of_two_gpus_is_that_of_both(measured: Make, energy_of: Make) -> None:
+    """A board that nobody looked at in a round is left out of it, and the round still counts."""
+    own = [energy_of(Domain.GPU, 5.0), replace(energy_of(Domain.GPU, 5.0), device="gpu-1")]
+    found = _sampled(
+        measured(energies=(own, own), applied={"device_uuids": ["gpu-0", "gpu-1"]}),
+        Conditions(utilisation={"gpu-0": 1.0, "gpu-1": 0.4}),
+        Conditions(utilisation={"gpu-0": None, "gpu-1": 0.2}),
+    )
+    metric = metrics_of(found)["gpu_utilisation"]
+    assert metric.value == pytest.approx((2 * 1.0 + 2 * 0.4 + 1 * 0.2) / 5)
+    assert metric.n == 2
+
+
+def test_a_gpu_without_samples_has_no_utilisation(measured: Make, energy_of: Make) -> None:
+    """It is unknown, and not idle."""
+    own = [energy_of(Domain.GPU, 5.0)]
+    found = measured(energies=(own, own), applied={"device_uuids": ["gpu-0"]})
+    metric = metrics_of(found)["gpu_utilisation"]
+    assert (metric.value, metric.reason) == (None, "no series of utilisation was taken")
 
 
 def test_work_on_the_cpu_has_no_gpu_utilisation(measured: Make) -> None:
@@ -58,12 +91,12 @@ def test_work_on_the_cpu_has_no_gpu_utilisation(measured: Make) -> None:
     assert metrics_of(_sampled(measured(), seen, seen))["gpu_utilisation"].value is None
 
 
-def test_the_total_is_over_measured_domains_alone(measured: Make, energy: Make) -> None:
+def test_the_total_is_over_measured_domains_alone(measured: Make, energy_of: Make) -> None:
     """GPU, package and memory add up; an estimate is never in the sum."""
     own = [
-        energy(Domain.GPU, 5.0, u_random_j=0.0, u_systematic_j=0.1),
-        energy(Domain.PACKAGE, 2.0, u_random_j=0.3, u_systematic_j=0.1),
-        energy(Domain.ESTIMATE, 100.0),
+        energy_of(Domain.GPU, 5.0, u_random_j=0.0, u_systematic_j=0.1),
+        energy_of(Domain.PACKAGE, 2.0, u_random_j=0.3, u_systematic_j=0.1),
+        energy_of(Domain.ESTIMATE, 100.0),
     ]
     metric = metrics_of(measured(energies=(own, own)))["energy_total_j"]
     assert (metric.value, metric.tier) == (14.0, "counter")
@@ -71,14 +104,17 @@ def test_the_total_is_over_measured_domains_alone(measured: Make, energy: Make) 
     assert metric.u == pytest.approx(2 * (0.3**2 * 2 + 0.4**2) ** 0.5)
 
 
-def test_a_total_with_an_unknown_part_is_unknown(measured: Make, energy: Make) -> None:
+def test_a_total_with_an_unknown_part_is_unknown(measured: Make, energy_of: Make) -> None:
     """A sensor that slept makes no smaller sum."""
-    own = [energy(Domain.GPU, 5.0), energy(Domain.PACKAGE, None, reason="it slept")]
+    own = [energy_of(Domain.GPU, 5.0), energy_of(Domain.PACKAGE, None, reason="it slept")]
     metric = metrics_of(measured(energies=(own, own)))["energy_total_j"]
     assert (metric.value, metric.reason) == (None, "package-0: it slept")
+    own[1] = energy_of(Domain.PACKAGE, None)
+    metric = metrics_of(measured(energies=(own, own)))["energy_total_j"]
+    assert metric.reason == "package-0: a meter gave no value"
 
 
-def test_an_estimate_alone_has_no_total(measured: Make, energy: Make) -> None:
+def test_an_estimate_alone_has_no_total(measured: Make, energy_of: Make) -> None:
     """Nothing was measured, so nothing is summed."""
-    own = [energy(Domain.ESTIMATE, 5.0)]
+    own = [energy_of(Domain.ESTIMATE, 5.0)]
     assert metrics_of(measured(energies=(own, own)))["energy_total_j"].value is None

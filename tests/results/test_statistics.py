@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from math import sqrt
 from statistics import fmean, quantiles, stdev
 
@@ -10,7 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lem.results.statistics import expanded, percentile, ratio, ratio_scatter
+from pytest_lem.results.statistics import (
+    expanded,
+    percentile,
+    ratio,
+    ratio_scatter,
+    root_sum,
+    total,
+)
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=100)
 
@@ -83,3 +91,23 @@ def test_uncertainties_add_in_squares_and_are_doubled() -> None:
 def test_an_unknown_part_makes_the_uncertainty_unknown() -> None:
     """Leaving it out would state too little."""
     assert expanded(3.0, None) is None
+
+
+def test_sums_of_what_is_common_and_of_what_is_independent() -> None:
+    """A gain adds up over windows, edges add in squares."""
+    assert total([3.0, 4.0]) == 7.0
+    assert root_sum([3.0, -4.0]) == 5.0
+
+
+@pytest.mark.parametrize("combine", [total, root_sum])
+def test_a_sum_with_an_unknown_part_is_unknown(combine: Callable[..., float | None]) -> None:
+    """None is no 0, wherever it stands, and 0 is no None."""
+    assert combine([3.0, None]) is combine([None, 3.0]) is combine([None]) is None
+    assert combine([0.0, 0.0]) == 0.0
+
+
+def test_three_independent_parts_are_what_a_simulation_finds() -> None:
+    """The spread of a sum of errors is that of the combined uncertainty, expanded by two."""
+    rng = random.Random(4)
+    errors = [rng.gauss(0, 1) + rng.gauss(0, 2) + rng.gauss(0, 0.5) for _ in range(20_000)]
+    assert expanded(1.0, 2.0, 0.5) == pytest.approx(2 * stdev(errors), rel=0.02)
