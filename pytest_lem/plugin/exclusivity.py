@@ -37,6 +37,7 @@ class Exclusivity:
     def _tell(self, sentence: str) -> None:
         if self._reporter:  # a worker of pytest-xdist has none
             self._reporter.write_line(sentence)
+            self._reporter.flush()  # into a file or a pipe, it would come after the wait
 
 
 def isolation_of(item: pytest.Item) -> Isolation:

@@ -12,6 +12,7 @@ from standin import Board
 from pytest_lem.config.models import MeasureSettings
 from pytest_lem.flags import Flag
 from pytest_lem.plugin.pause import pause
+from pytest_lem.plugin.session import LemSession
 
 
 @dataclass
@@ -189,19 +190,28 @@ def test_attempts_at_a_test_have_one_rest(lem: Any, stored: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("source", "arguments"),
-    [
-        ("def test_x(energy):\n    energy(list)\n", ["--lem=off"]),
-        ("def test_x():\n    pass\n\ndef test_y(energy):\n    pass\n", ["-k", "test_x"]),
-    ],
-    ids=["off", "plain"],
-)
-def test_nobody_rests_where_nothing_is_measured(lem: Any, source: str, arguments: Any) -> None:
-    """A gap of nearly an hour is over at once."""
-    lem(source, "--lem-gap=3000", *arguments, "--timeout=60").assert_outcomes(
-        passed=1, deselected=int("-k" in arguments)
-    )
+@pytest.mark.parametrize(("mode", "rested"), [("on", ["test_called", "test_body"]), ("off", [])])
+def test_only_tests_that_are_measured_rest(
+    lem: Any, monkeypatch: pytest.MonkeyPatch, mode: str, rested: list[str]
+) -> None:
+    """Plain tests beside them go on at once, as does everything with `--lem=off`."""
+    found: list[str] = []
+    monkeypatch.setattr(LemSession, "rest", lambda self, item: found.append(item.name))
+    source = """
+    import pytest
+
+    def test_plain():
+        pass
+
+    def test_called(energy):
+        pass
+
+    @pytest.mark.energy
+    def test_body():
+        pass
+    """
+    lem(source, f"--lem={mode}").assert_outcomes(passed=3)
+    assert found == rested
 
 
 def test_a_gap_is_a_number_of_seconds(lem: Any) -> None:
