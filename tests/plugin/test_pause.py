@@ -196,7 +196,7 @@ def test_only_tests_that_are_measured_rest(
 ) -> None:
     """Plain tests beside them go on at once, as does everything with `--lem=off`."""
     found: list[str] = []
-    monkeypatch.setattr(LemSession, "rest", lambda self, item: found.append(item.name))
+    monkeypatch.setattr(LemSession, "rest", lambda _, item: found.append(item.name))
     source = """
     import pytest
 
