@@ -35,6 +35,7 @@ class Watch:
 
     def __init__(self, *, sample_s: float, clock: Clock, nvml: Any = None) -> None:
         self._clock = clock
+        self._fresh_s = max(_FRESH_S, 2 * sample_s)
         self._guard = BoardGuard(clock, nvml)
         self._recorder = Recorder(sample_s)
 
@@ -83,7 +84,7 @@ class Watch:
         """Return the temperature of the hottest of these GPUs, without them that of the CPU."""
         self._follow(uuids)
         now_s = self._clock.now()
-        return self.temperature_c(now_s - _FRESH_S, now_s)
+        return self.temperature_c(now_s - self._fresh_s, now_s)
 
     def series(self, start_s: float, end_s: float) -> Series | None:
         """Return the samples of a stretch of time; None where none were taken."""

@@ -27,13 +27,13 @@ class Idle:
 
     Attributes:
         power_w: mean of what was found before and after the rounds.
-        u_w: its standard uncertainty; the drift is in it.
+        u_w: its standard uncertainty, None when unknown; the drift is in it.
         before_w: None where it was not measured, as `after_w`.
 
     """
 
     power_w: float
-    u_w: float
+    u_w: float | None
     before_w: float | None
     after_w: float | None
 
@@ -85,13 +85,16 @@ def is_busy(reading: Reading) -> bool:
     return any(device in gpus and (share or 0) > REST_UTILISATION for device, share in shares)
 
 
-_Power = tuple[float, float]
+_Power = tuple[float, float | None]
 
 
 def _powers(phase: Phase) -> dict[Device, _Power]:
     """Return power and its standard uncertainty of each device that was read in a phase."""
     return {
-        device_of(e): (e.value_j / phase.duration_s, (e.u_random_j or 0.0) / phase.duration_s)
+        device_of(e): (
+            e.value_j / phase.duration_s,
+            None if e.u_random_j is None else e.u_random_j / phase.duration_s,
+        )
         for e in phase.energies
         if e.value_j is not None
     }
@@ -101,10 +104,11 @@ def _idle(before: _Power | None, after: _Power | None) -> Idle:
     known = [power for power in (before, after) if power is not None]
     power_w = sum(value for value, _ in known) / len(known)
     drift_w = abs(known[0][0] - known[-1][0]) / 2
-    u_w = hypot(*(u for _, u in known)) / len(known)
+    parts = [u / len(known) for _, u in known if u is not None]
+    is_known = len(parts) == len(known)
     return Idle(
         power_w=power_w,
-        u_w=hypot(u_w, drift_w / sqrt(3)),
+        u_w=hypot(*parts, drift_w / sqrt(3)) if is_known else None,
         before_w=before[0] if before else None,
         after_w=after[0] if after else None,
     )

@@ -118,7 +118,9 @@ class InferRun:
         warm_up.add(Bin(start_s=start_s, end_s=end_s))
         repetitions = warm_up.repetitions_for(self._plan.method.min_window_s)
         for seq in range(self._plan.method.rounds):
-            window, _ = self._round(loaded, seq, repetitions, workload)
+            window, reading = self._round(loaded, seq, repetitions, workload)
+            self.measurement.reasons |= set(window.reasons)
+            self.measurement.flags |= reading.flags
             self.measurement.phases.append(
                 Phase(
                     name=PREFILL,

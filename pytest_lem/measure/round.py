@@ -153,11 +153,15 @@ def flags_of(rounds: list[Round], panel: Panel) -> set[Flag]:
     flags |= _window_flags(rounds, panel)
     if all(e.value_j is None for r in rounds for e in r.energies):
         flags.add(Flag.NO_ENERGY)
-    elif panel.tier is Tier.ESTIMATED:
+    elif panel.tier is Tier.ESTIMATED and not any(_is_simulated(r) for r in rounds):
         flags.add(Flag.ESTIMATED)
     if _spread_c(rounds) > TEMPERATURE_SPREAD_C:
         flags.add(Flag.TEMPERATURE_SPREAD)
     return flags
+
+
+def _is_simulated(r: Round) -> bool:
+    return any(Flag.SIMULATED in energy.flags for energy in r.energies)
 
 
 def _window_flags(rounds: list[Round], panel: Panel) -> set[Flag]:

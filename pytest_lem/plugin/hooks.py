@@ -72,8 +72,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _asks_for_energy(item: pytest.Item) -> bool:
-    names = getattr(item, "fixturenames", ())
-    return item.get_closest_marker("energy") is not None or not _FIXTURES.isdisjoint(names)
+    return item.get_closest_marker("energy") is not None or uses_any_of_ours(item)
+
+
+def uses_any_of_ours(item: pytest.Item) -> bool:
+    """Tell whether a test uses one of our fixtures, by itself or through others."""
+    names = _FIXTURES.intersection(getattr(item, "fixturenames", ()))
+    return any(uses_ours(item, name) for name in names)
+
+
+def uses_ours(item: pytest.Item, name: str) -> bool:
+    """Tell whether a test uses our fixture of a name, and not somebody else's of that name."""
+    # No public name tells which fixture stands behind an argument.
+    info = getattr(item, "_fixtureinfo", None)
+    for fixture in reversed(info.name2fixturedefs.get(name, ()) if info else ()):
+        if fixture.func.__module__ == __name__:
+            return name in getattr(item, "fixturenames", ())
+        if name not in fixture.argnames:
+            return False
+    return False
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist

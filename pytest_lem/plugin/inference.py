@@ -112,6 +112,8 @@ class Inference:
     def _keep_failure(self, case: Case, error: Exception) -> None:
         session = self._session
         if not session.is_off:
-            context = session.context(self._item, session.base, Measurement())
-            record = build_record(case, Measurement(), context, failure=failure_of(error))
+            measurement = Measurement()
+            session.take_rest(self._item, measurement)
+            context = session.context(self._item, session.base, measurement)
+            record = build_record(case, measurement, context, failure=failure_of(error))
             session.keep(self._item, record)

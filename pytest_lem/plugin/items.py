@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from pytest_lem.plugin.hooks import uses_any_of_ours, uses_ours
 from pytest_lem.plugin.markers import mark_of
 
-_FIXTURES = frozenset({"energy", "inference"})
 _PLACE = pytest.StashKey[str]()
 
 
@@ -22,12 +22,12 @@ def param(item: pytest.Item, name: str) -> Any:
 
 def uses(item: pytest.Item, fixture: str) -> bool:
     """Tell whether a test uses a fixture, by itself or through others."""
-    return fixture in getattr(item, "fixturenames", ())
+    return uses_ours(item, fixture)
 
 
 def uses_any(item: pytest.Item) -> bool:
     """Tell whether a test uses one of our fixtures."""
-    return not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+    return uses_any_of_ours(item)
 
 
 def asks_for_energy(item: pytest.Item) -> bool:

@@ -205,7 +205,7 @@ def _notes(records: Sequence[Record]) -> list[RenderableType]:
     reasons = sorted({reason for r in records for reason in r.reasons})
     notes = [f"! {explained(reason)}" for reason in reasons]
     for flag in flags:
-        sign = ESTIMATE_MARK if flag == Flag.ESTIMATED else "*"
+        sign = ESTIMATE_MARK if flag in {Flag.ESTIMATED, Flag.SIMULATED} else "*"
         notes.append(f"{sign} {explained(flag)}{_where(flag, records)}")
     if any(is_prefill(r) for r in records):
         notes.append("* J/token of a prefill-only workload is per prompt token")

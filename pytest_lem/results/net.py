@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import hypot
 
 from pytest_lem.measure.idle import Device, Idle, device_of, idle_by_device, net_j
 from pytest_lem.measure.round import Phase
 from pytest_lem.results.definitions import METRICS
 from pytest_lem.results.pool import Count, Pool, known_counts, why_no_count
 from pytest_lem.results.record import Metric
-from pytest_lem.results.statistics import expanded
+from pytest_lem.results.statistics import expanded, root_sum
 
 _NET: dict[str, Count] = {
     "energy_net_per_output_token_j": lambda r: r.work.output_tokens,
@@ -44,7 +43,7 @@ def _at_rest(pool: Pool, idle: dict[Device, Idle], reason: str | None) -> Metric
     return definition.of(
         power_w,
         n=sum(w is not None for w in (rest[0].before_w, rest[0].after_w)),
-        u=expanded(hypot(*(i.u_w for i in rest)), pool.u_systematic(power_w)),
+        u=expanded(root_sum([i.u_w for i in rest]), pool.u_systematic(power_w)),
         tier=pool.tier,
         domains=pool.domains,
     )
@@ -58,7 +57,8 @@ def _net(name: str, pool: Pool, idle: dict[Device, Idle], counts: Sequence[float
     ]
     share = pool.share(counts, nets_j)
     window_s = sum(r.window_s for r in pool.rounds)
-    rest_j = hypot(*(idle[device_of(e)].u_w for e in pool.chosen[0])) * window_s / sum(counts)
+    rest_w = root_sum([idle[device_of(e)].u_w for e in pool.chosen[0]])
+    rest_j = None if rest_w is None else rest_w * window_s / sum(counts)
     return METRICS[name].of(
         share.value_j,
         n=len(counts),

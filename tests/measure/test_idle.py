@@ -78,3 +78,13 @@ def test_net_energy_below_nothing_is_flagged_and_kept() -> None:
     assert net_j(_round(300.0), _energy(300.0), idle_by_device(phases)) == -50.0
     assert idle_flags([_round(300.0)], phases) == {Flag.BASELINE_ABOVE_LOAD}
     assert idle_flags([_round(400.0)], phases) == set()
+
+
+def test_an_unknown_uncertainty_of_the_rest_stays_unknown() -> None:
+    """A sensor that states none is not taken to be exact."""
+    phases = [
+        Phase(name="idle", start_s=0.0, end_s=10.0, energies=[_energy(700.0, u_j)])
+        for u_j in (1.0, None)
+    ]
+    found = idle_by_device(phases)[GPU]
+    assert (found.power_w, found.u_w) == (70.0, None)

@@ -223,3 +223,11 @@ def test_after_a_failure_the_next_case_gets_a_new_host(run_of: Any) -> None:
     with pytest.raises(LemError):
         run_of(faults="sigkill@run:0").measure()
     assert run_of().measure().load_id == "load-2"
+
+
+def test_doubts_about_the_prefill_are_doubts_about_the_case(run_of: Any, metered: Any) -> None:
+    """A sensor that sleeps while the prefill is measured leaves no valid split."""
+    panel, _ = metered(Tier.COUNTER, [1.0] * 4 + [None] * 2)
+    found = run_of(panel=panel, is_split=True).measure()
+    assert [r.reasons for r in found.rounds] == [[], []]
+    assert found.reasons == {"meter_silent"}

@@ -94,3 +94,37 @@ def test_the_first_failure_ends_the_run_and_keeps_what_was_measured(lem, stored)
     ).assert_outcomes(passed=1, failed=1)
     assert [r.status for r in stored().records] == ["ok", "failed"]
     assert stored().run.exit_status == 1
+
+
+def test_a_strangers_fixture_of_that_name_is_left_alone(lem, suite):
+    """A suite that has a fixture `energy` of its own is not measured, locked or told anything."""
+    source = """
+    import pytest
+
+    @pytest.fixture
+    def energy():
+        return 42
+
+    def test_x(energy):
+        assert energy == 42
+    """
+    result = lem(source)
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("lem: *")
+    assert not suite.path.joinpath(".lem").exists()
+
+
+def test_a_fixture_that_builds_on_ours_is_ours(lem, stored):
+    """Overriding `energy` by one that takes it still measures."""
+    source = """
+    import pytest
+
+    @pytest.fixture
+    def energy(energy):
+        return energy
+
+    def test_x(energy):
+        energy(list)
+    """
+    lem(source).assert_outcomes(passed=1)
+    assert len(stored().records) == 1

@@ -235,16 +235,6 @@ def test_a_required_tier_that_is_not_there_ends_the_run(lem, suite):
     result.stderr.fnmatch_lines(["ERROR: energy would be of tier `estimated`, and `counter` is*"])
 
 
-def test_a_case_without_the_required_tier_fails(lem, stored):
-    """Energy that is unknown satisfies nothing, also where the meters would be good enough."""
-    source = "def test_x(energy):\n    with energy.window():\n        pass\n"
-    result = lem(source, "--lem-require-tier=estimated")
-    result.assert_outcomes(failed=1)
-    (record,) = stored().records
-    assert (record.status, record.failure_kind) == ("failed", "meter")
-    assert "is required, and it is unknown" in record.message
-
-
 def test_simulated_energy_is_marked_wherever_it_is_shown(lem, stored):
     """It carries the mark of what is not measured, a flag, and its origin in the record."""
     source = "from burn import burn\ndef test_x(energy):\n    energy(burn)\n"

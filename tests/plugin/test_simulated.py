@@ -56,7 +56,7 @@ def test_it_is_known_for_what_it_is(lem: Any, only: Any) -> None:
         None,
     )
     result.stdout.re_match_lines([r"test_it::test_x +~\S+ m?J ±\? "])
-    result.stdout.fnmatch_lines(["[*] simulated: energy comes from the simulated meter and*"])
+    result.stdout.fnmatch_lines(["~ simulated: energy comes from the simulated meter and*"])
 
 
 def test_nothing_measured_is_made_of_it(lem: Any, only: Any) -> None:
@@ -120,4 +120,4 @@ def test_a_model_is_marked_like_a_callable(engine: Any, lem: Any, only: Any) -> 
     assert record.metrics["energy_per_output_token_j"].value > 0
     assert record.metrics["prefill_energy_j"].value > 0
     assert "uncertainty" in record.metrics["decode_energy_j"].reason
-    result.stdout.fnmatch_lines(["*~*J/token ±[?], * token/s*", "[*] simulated: *"])
+    result.stdout.fnmatch_lines(["*~*J/token ±[?], * token/s*", "~ simulated: *"])

@@ -167,7 +167,7 @@ def test_an_estimate_is_marked_in_energy_and_power(call: Make) -> None:
 def test_a_note_explains_every_flag_once(call: Make, flag: Flag) -> None:
     """Two cases with the same flag share its note, with the sign used in the table."""
     text = " ".join(_lines(call("a", flags=(flag,)), call("b", flags=(flag,)), width=400))
-    sign = "~" if flag is Flag.ESTIMATED else "*"
+    sign = "~" if flag in {Flag.ESTIMATED, Flag.SIMULATED} else "*"
     assert text.count(f"{sign} {explained(flag)}") == 1
 
 
