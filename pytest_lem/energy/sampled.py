@@ -31,14 +31,18 @@ def conditions_of(
 
 
 def power_w(series: Series, devices: Sequence[str], start_s: float, end_s: float) -> float | None:
-    """Return the mean power of all devices that have one; None where it is not known."""
-    powers = [
+    """Return the mean power of all devices together, in watts.
+
+    None where that of one is not known. The machine is left out, whose packages have the power.
+    """
+    without = {name for name, track in series.tracks.items() if "power_w" not in track.columns}
+    powers_w = [
         series.mean(device, "power_w", start_s, end_s)
         for device in devices
-        if series.source(device)
+        if device not in without
     ]
-    known = [power for power in powers if power is not None]
-    return sum(known) if known and len(known) == len(powers) else None
+    known_w = [watts for watts in powers_w if watts is not None]
+    return sum(known_w) if known_w and len(known_w) == len(powers_w) else None
 
 
 def hottest_c(series: Series, devices: Sequence[str], start_s: float, end_s: float) -> float | None:

@@ -11,6 +11,7 @@ from pytest_lem.energy import agreement
 from pytest_lem.energy.conditions import Conditions, Reading
 from pytest_lem.energy.gpu.guard import BoardGuard, Sight
 from pytest_lem.energy.meter import Scope
+from pytest_lem.energy.reading import Domain
 from pytest_lem.energy.sampled import conditions_of, hottest_c, power_w, seen_of
 from pytest_lem.energy.sampling.recorder import Recorder
 from pytest_lem.energy.sampling.series import Series
@@ -49,20 +50,19 @@ class Watch:
 
     def look_back(self, edge: WatchEdge, reading: Reading, start_s: float, end_s: float) -> Reading:
         """Return a reading with the conditions of its window and further doubts about it."""
-        reasons, flags = list(reading.reasons), set(reading.flags)
-        conditions, seen = Conditions(), {}
+        flags, conditions, seen = set(reading.flags), Conditions(), {}
         series = self._recorder.taken()
         if series is not None:
             conditions = conditions_of(series, self._devices(series), start_s, end_s)
             seen = seen_of(series, self._guard.uuids, edge.sight.time_s, self._clock.now())
             flags |= {Flag.SERIES_GAPS} if series.between(start_s, end_s).gaps else set()
-            reasons += self._disagreement(reading, series, start_s, end_s)
         judged = self._guard.judge(edge.sight, seen)
         slowed = {uuid: found.plain() for uuid, found in judged.throttling.items()}
+        differing = self._disagreement(reading, series, start_s, end_s) if series else []
         return replace(
             reading,
             conditions=replace(conditions, throttling=slowed or None),
-            reasons=list(dict.fromkeys([*reasons, *judged.reasons])),
+            reasons=list(dict.fromkeys([*reading.reasons, *differing, *judged.reasons])),
             flags=frozenset(flags | judged.flags),
         )
 
@@ -113,10 +113,15 @@ class Watch:
     def _disagreement(
         self, reading: Reading, series: Series, start_s: float, end_s: float
     ) -> list[Reason]:
-        """Compare counters with sampled power where the window is long enough."""
-        if end_s - start_s < agreement.SHORTEST_S or not self._guard.uuids:
+        """Compare counters with sampled power where the window is long enough.
+
+        This waits for late samples, so that it comes after all that is about the window alone.
+        """
+        counted = [e for e in reading.energies if e.domain is Domain.GPU and e.value_j is not None]
+        if end_s - start_s < agreement.SHORTEST_S or not counted:
             return []
-        self._clock.sleep(end_s + agreement.wait_s(series, self._guard.uuids) - self._clock.now())
+        wait_s = agreement.wait_s(series, [energy.device for energy in counted])
+        self._clock.sleep(end_s + wait_s - self._clock.now())
         late = self._recorder.taken() or series
-        differing = agreement.disagreeing(reading.energies, late, start_s, end_s)
+        differing = agreement.disagreeing(counted, late, start_s, end_s)
         return [Reason.COUNTER_DISAGREES] if differing else []

@@ -55,17 +55,20 @@ class BoardGuard:
     def __init__(self, clock: Clock, nvml: Any = None) -> None:
         self._clock = clock
         self._driver = Driver(nvml)
+        self._uuids: list[str] = []
         self._handles: dict[str, Any] = {}
         self._before: dict[str, list[Tenant] | None] = {}
 
     @property
     def uuids(self) -> list[str]:
-        """Return the boards that are followed."""
-        return list(self._handles)
+        """Return the boards that are followed; one that the driver does not know is among them."""
+        return list(self._uuids)
 
     def follow(self, uuids: Sequence[str]) -> None:
-        """Turn to the boards that these GPUs are, or are slices of; unknown ones are left out."""
-        self._handles = self._found(uuids)
+        """Turn to the boards that these GPUs are, or are slices of; an unknown one is not seen."""
+        found = dict(self._found(uuid) for uuid in uuids)
+        self._uuids = list(found)
+        self._handles = {uuid: handle for uuid, handle in found.items() if handle is not None}
         for uuid, handle in self._handles.items():
             if uuid not in self._before:
                 self._before[uuid] = on_board(self._driver, handle)
@@ -113,12 +116,11 @@ class BoardGuard:
         if other.foreign:
             found.reasons.append(Reason.FOREIGN_PROCESS)
 
-    def _found(self, uuids: Sequence[str]) -> dict[str, Any]:
-        if not uuids:
-            return {}
+    def _found(self, uuid: str) -> tuple[str, Any]:
+        """Return the name and the handle of a board; None for one that the driver does not know."""
         try:
             self._driver.open()
-            names = [parent_of(self._driver, known_as(self._driver, uuid)) for uuid in uuids]
-            return {name: self._driver.handle(name) for name in names}
+            board = parent_of(self._driver, known_as(self._driver, uuid))
+            return board, self._driver.handle(board)
         except DriverFault:
-            return {}
+            return uuid, None
