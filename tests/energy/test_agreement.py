@@ -116,6 +116,18 @@ def test_a_window_inside_a_load_is_judged_right(loads: Make) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("from_s", "to_s"), [(-20, 12), (0, 40)], ids=["before", "after"])
+def test_work_that_goes_on_at_one_side_is_judged_right(
+    loads: Make, from_s: float, to_s: float
+) -> None:
+    """What is taken off at each side is the power at that side."""
+    load = loads(70.0, [(1.0, 500.0)], start_s=START_S + from_s, end_s=START_S + to_s)
+    series = sampled(load)
+    assert suspected(series, load, START_S + 12, 0.92, 0.96, 1.04, 1.08) == [
+        True, False, False, True,
+    ]  # fmt: skip
+
+
 def test_a_window_soon_after_other_work_is_judged_right(loads: Make) -> None:
     """What the first means still hold of the work before is not taken for this window's."""
     before = loads(70.0, [(1.0, 500.0)], start_s=START_S - 8, end_s=START_S - 0.4)

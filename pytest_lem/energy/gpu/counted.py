@@ -56,7 +56,7 @@ class CountedBoard:
 
 
 class Preparation:
-    """Tests and measures the counters of new boards, each once in a session.
+    """Tests and measures the counters of new boards, each once in a session, whatever is found.
 
     The observer test is kept for the boot in `verdicts`; a board on which it is switched off
     (`observer_s` 0) and was never run is not polled.
@@ -69,10 +69,12 @@ class Preparation:
         self._verdicts = verdicts
         self._observer_s = observer_s
         self._tick_search_s = tick_search_s
+        self._prepared: set[str] = set()
 
     def prepare(self, boards: Iterable[CountedBoard]) -> None:
         """Find out what is not known yet of each board; the boards have to be at rest."""
-        new = [board for board in boards if board.is_disturbed is None]
+        new = [board for board in boards if board.uuid not in self._prepared]
+        self._prepared |= {board.uuid for board in new}
         for board in new:
             board.is_disturbed = self._verdicts.get(board.uuid, _version(board.driver))
         if self._observer_s > 0:
