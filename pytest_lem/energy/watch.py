@@ -40,6 +40,13 @@ class Watch:
         self._guard = BoardGuard(clock, nvml)
         self._recorder = Recorder(sample_s)
 
+    def note(self, uuids: Sequence[str]) -> None:
+        """Note who is on these GPUs before any work begins: in containers, only that tells whose.
+
+        Work in the test's own process has taken its GPU by the time its scope is known.
+        """
+        self._guard.follow(uuids)
+
     def open(self, scope: Scope) -> None:
         """Turn to the devices of a scope."""
         self._follow(scope.gpu_uuids)

@@ -32,6 +32,8 @@ def start(
     session.header = header_line(session)
     config.stash[SESSION] = session
     config.pluginmanager.register(Measuring(session), "lem-measuring")
+    if session.panel.watch and not config.option.collectonly:
+        session.panel.watch.note(session.visible_gpus)
     if not session.is_off:
         config.pluginmanager.register(Exclusivity(config), "lem-exclusivity")
 

@@ -500,3 +500,20 @@ class TestForReal:
         found = watch.look_back(edge, Reading(energies=[]), start_s, start_s + 5)
         assert found.flags == {Flag.SERIES_GAPS}
         assert "was killed by SIGKILL" in watch.failure
+
+
+@pytest.mark.parametrize(("is_noted", "reasons"), [(True, []), (False, ["foreign_process"])])
+def test_who_was_noted_before_the_work_is_told_from_its_own_in_a_container(
+    driver: Any, counter: Any, clock: Any, is_noted: bool, reasons: list[str]
+) -> None:
+    """The numbers are the host's there: what came after the session began is the session's."""
+    nvml = driver(GPU_a=counter())
+    nvml.answers["nvmlDeviceGetComputeRunningProcesses"] = []
+    watch = Watch(sample_s=0, clock=clock, nvml=nvml)
+    if is_noted:
+        watch.note(["GPU-a"])
+    outside_number = SimpleNamespace(pid=2**22 - 7)
+    nvml.answers["nvmlDeviceGetComputeRunningProcesses"] = [outside_number]
+    watch.open(Scope(pids=(1,), gpu_uuids=("GPU-a",)))
+    found = watch.look_back(watch.begin(), Reading(energies=[]), 0.0, 1.0)
+    assert found.reasons == reasons
