@@ -16,6 +16,7 @@ class Flag(StrEnum):
     GRAPHICS_PROCESS = "graphics_process"
     IDLE_DRIFT = "idle_drift"
     NO_ENERGY = "no_energy"
+    NOT_AS_ASKED = "not_as_asked"
     NOT_COOLED = "not_cooled"
     POLLING_SENSITIVE = "polling_sensitive"
     SERIES_GAPS = "series_gaps"
@@ -73,6 +74,8 @@ _TEXTS: dict[str, str] = {
     Flag.IDLE_DRIFT: "idle power differed by more than 2 W and 3 % before and after the rounds, so "
     "net energy is doubtful; keep the machine to yourself",
     Flag.NO_ENERGY: "energy is unknown here; time and tokens are measured",
+    Flag.NOT_AS_ASKED: "the engine runs with other settings than were asked for; the warnings of "
+    "the record say which (`strict: true` makes it an error)",
     Flag.NOT_COOLED: "the device did not cool down to measure.cooldown_c in time, or does not tell "
     "its temperature; raise measure.cooldown_max_s or the temperature, or take --lem-gap",
     Flag.POLLING_SENSITIVE: "reading this GPU's counter changes what it shows, or whether it does "

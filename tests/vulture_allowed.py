@@ -26,6 +26,7 @@ _.ttft_s, _.tpot_s, _.e2e_latency_s, _.read_series, _.write_csv
 
 # Given to, or taken by, the transformers library and backends.
 _.scores, _.pad_token, _.max_batch_size, _.reported_tokens, _.token_times_s
+_.queue_s, _.cached_tokens, _.preemptions, _.kv_cache_share
 
 # Fields of the run file, with room for paired, serving and training cases.
 _.started_monotonic, _.finished, _.meter_constants, _.definitions_version, _.comparisons

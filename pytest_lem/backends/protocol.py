@@ -35,6 +35,12 @@ class Request:
         sent_s: when the engine was given the request.
         token_times_s: when each token was there; empty without streaming.
         done_s: when the engine gave the request back.
+        batch: the most requests that the engine had in one step while this one ran.
+        queue_s: how long it waited in the engine; None where the engine does not tell.
+        cached_tokens: tokens of the prompt that were not computed; None where it does not tell.
+        preemptions: how often it was put aside; None where it does not tell.
+        kv_cache_share: largest share of the KV cache in use meanwhile, by whomever; None where it
+            does not tell.
 
     """
 
@@ -44,6 +50,11 @@ class Request:
     sent_s: float
     token_times_s: list[float]
     done_s: float
+    batch: int
+    queue_s: float | None = None
+    cached_tokens: int | None = None
+    preemptions: int | None = None
+    kv_cache_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +70,8 @@ class Backend(Protocol):
     """Runs a model in the host process. One file and one entry point make a new one.
 
     The class attributes are read in the process of pytest, so importing the file must not
-    import the engine. `Options` is a frozen dataclass of the library's own settings, every
-    field with a default and with `description`, `examples` and limits in its metadata.
+    import the engine. `Options` extends `BackendOptions` by the library's own settings, each made
+    by `option`.
     """
 
     name: ClassVar[str]
@@ -72,8 +83,10 @@ class Backend(Protocol):
     def load(self, spec: LoadSpec) -> dict[str, Any]:
         """Load the model and return what is in force, read back from the engine.
 
-        Among it: `device` (`cpu` or `cuda`), `device_uuids`, `dtype`, `model_sha256`,
-        `backend_version`, `context_length`, `parameters`.
+        Among it: `device` (`cpu` or `cuda`), `device_uuids`, `precision` (of most weights),
+        `dtype` (parameters of each type), `model_sha256`, `backend_version`, `context_length`,
+        `parameters`, and `options`: for every option that is read back, the value in force under
+        its own name, written as it would be asked for.
         """
 
     def prepare(self, workload: Workload, batch_size: int) -> Prepared:

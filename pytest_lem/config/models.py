@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 #: Version of the configuration format: a new major breaks old files, a new minor only adds.
-CONFIG_VERSION = "1.1"
+CONFIG_VERSION = "1.2"
 
 #: Other names under which people know a precision.
 _PRECISION_ALIASES = {
@@ -282,6 +282,12 @@ class Settings(_Model):
     )
     batch_size: int = Field(
         1, ge=1, le=65536, description="Requests that run together.", examples=[2]
+    )
+    strict: bool = Field(
+        False,
+        description="Fail a case when the engine runs with other settings than were asked for; "
+        "else it is flagged.",
+        examples=[True],
     )
     order: Literal["grouped", "shuffled"] = Field(
         "grouped",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -13,6 +12,7 @@ from pytest_lem.energy.conditions import Reading
 from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.panel import Panel
 from pytest_lem.flags import Flag, Reason
+from pytest_lem.measure.applied import Difference, batch_difference, load_differences, refused
 from pytest_lem.measure.idle import IDLE, device_of, idle_flags
 from pytest_lem.measure.method import Method
 from pytest_lem.measure.rest import Rests
@@ -35,7 +35,8 @@ PREFILL = "prefill"
 class InferPlan:
     """What to measure and how. `backend_class` is the entry point's `module:name`.
 
-    `gpu_uuids` are the GPUs that the backend may use, known before it says which it does.
+    `gpu_uuids` are the GPUs that the backend may use, known before it says which it does. A
+    strict plan fails where the engine does not run as it was asked to.
     """
 
     spec: LoadSpec
@@ -46,6 +47,7 @@ class InferPlan:
     method: Method
     timeout_s: float
     gpu_uuids: tuple[str, ...] = ()
+    is_strict: bool = False
 
 
 class InferRun:
@@ -69,6 +71,7 @@ class InferRun:
         self.load_id = found.load_id = loaded.load_id
         found.applied = dict(loaded.applied)
         found.environment = dict(loaded.environment)
+        self._check(load_differences(self._plan.spec, found.applied))
         uuids = tuple(found.applied.get("device_uuids") or ())
         self._panel.open(Scope(pids=(loaded.host.pid,), gpu_uuids=uuids))
         try:
@@ -77,10 +80,21 @@ class InferRun:
         finally:
             self._panel.close()
             raised, loaded.host.warnings = loaded.host.warnings, []
-            found.warnings = [w for n, w in enumerate(raised) if w not in raised[:n]]
+            found.warnings += [w for n, w in enumerate(raised) if w not in raised[:n]]
+        asked = len(self._plan.workload.batches(self._plan.batch_size)[0])
+        self._check(batch_difference(asked, found.applied["batch_size"]))
         found.flags |= flags_of(found.rounds, self._panel)
         found.flags |= idle_flags(found.rounds, found.phases)
         return found
+
+    def _check(self, differences: list[Difference]) -> None:
+        """Note what is not as it was asked; in strict mode it is an error."""
+        if not differences:
+            return
+        self.measurement.warnings += [found.as_warning() for found in differences]
+        self.measurement.flags.add(Flag.NOT_AS_ASKED)
+        if self._plan.is_strict:
+            raise refused(differences)
 
     def _measure_rounds(self, loaded: Loaded) -> None:
         plan, found = self._plan, self.measurement
@@ -207,8 +221,8 @@ class InferRun:
         found.text = collected["text"] if found.text is None else found.text
         for name in ("peak_host_memory_bytes", "peak_device_memory_bytes"):
             setattr(found, name, collected[name])
-        together = Counter(request["sent_s"] for request in collected["requests"])
-        found.applied["batch_size"] = max(together.values(), default=None)
+        largest = max((request["batch"] for request in collected["requests"]), default=None)
+        found.applied["batch_size"] = largest
 
     def _run(self, loaded: Loaded, repetitions: int) -> tuple[float, float]:
         ran = self._ask(loaded, "run", "ran", repetitions=repetitions)

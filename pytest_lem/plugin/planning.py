@@ -80,6 +80,7 @@ def plan(session: LemSession, layers: Layers) -> Planned:
         method=session.method(resolved),
         timeout_s=settings.measure.timeout_s,
         gpu_uuids=session.visible_gpus if options.get("device") != "cpu" else (),
+        is_strict=settings.strict,
     )
     defaults = asdict(backend.Options())
     case = infer_case(

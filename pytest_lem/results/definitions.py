@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pytest_lem.results.record import Metric, Statistic
 
-DEFINITIONS_VERSION = "1.1"
+DEFINITIONS_VERSION = "1.2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ METRICS: dict[str, Definition] = {
     "tpot_s": Definition("s", "lower", "median", "(E2E - TTFT) / (output tokens - 1), per request"),
     "itl_s": Definition("s", "lower", "median", "gaps between tokens, pooled over requests"),
     "e2e_latency_s": Definition("s", "lower", "median", "last token there - request dispatched"),
-    "queue_time_s": Definition("s", "lower", "median", "scheduled by the engine - request sent"),
+    "queue_time_s": Definition("s", "lower", "median", "the request waited in the engine"),
     "peak_host_memory_bytes": Definition(
         "B", "lower", "maximum", "largest resident set of the host process"
     ),
@@ -106,9 +106,9 @@ METRICS: dict[str, Definition] = {
         "B", "lower", "maximum", "largest memory allocated on the devices in use"
     ),
     "gpu_utilisation": Definition("1", None, "mean", "share of time with a kernel on the device"),
-    "kv_cache_utilisation": Definition("1", None, "mean", "share of the KV cache in use"),
+    "kv_cache_utilisation": Definition("1", None, "maximum", "largest share of the KV cache used"),
     "prefix_cache_hit_rate": Definition("1", "higher", "ratio_of_sums", "prompt tokens from cache"),
-    "preemptions": Definition("1", "lower", "mean", "requests that the engine put back"),
+    "preemptions": Definition("1", "lower", "sum", "times that the engine put a request back"),
     "batch_occupancy": Definition("1", "higher", "mean", "requests running together / batch size"),
     "flops_per_token": Definition("FLOP/token", None, "mean", "from the shapes of the parameters"),
     "mfu": Definition("1", "higher", "mean", "achieved FLOP/s / peak FLOP/s of the device"),

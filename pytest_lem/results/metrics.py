@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from statistics import fmean
+from statistics import fmean, harmonic_mean
 from typing import Any
 
 from pytest_lem.energy.panel import MEASURED
 from pytest_lem.energy.reading import TIERS
 from pytest_lem.measure.round import Measurement, Round
 from pytest_lem.results.definitions import METRICS
+from pytest_lem.results.engine import engine_metrics
 from pytest_lem.results.net import net_metrics
 from pytest_lem.results.pool import Count, Pool
 from pytest_lem.results.record import Metric
 from pytest_lem.results.sampled import sampled_metrics
 from pytest_lem.results.split import split_metrics
-from pytest_lem.results.statistics import expanded, percentile, root_sum, total
-
-_PERCENTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+from pytest_lem.results.statistics import distribution, expanded, root_sum, total
 
 #: Why a metric has no value, for those that no part of this release computes.
 _NOT_COMPUTED = {
     "goodput_req_s": "no limits on latency were set",
-    "queue_time_s": "the backend does not report it",
-    "kv_cache_utilisation": "the backend does not report it",
-    "prefix_cache_hit_rate": "the backend does not report it",
-    "preemptions": "the backend does not report it",
     "flops_per_token": "not computed for this model",
     "mfu": "not computed for this model",
 }
@@ -49,6 +44,7 @@ def metrics_of(measurement: Measurement) -> dict[str, Metric]:
     found |= sampled_metrics(pool)
     found["energy_total_j"] = _total(pool)
     found |= _latencies(pool)
+    found |= engine_metrics(pool)
     found |= _products(pool, found)
     found |= _memory(measurement)
     found["batch_occupancy"] = _occupancy(measurement)
@@ -121,9 +117,8 @@ def _latencies(pool: Pool) -> dict[str, Metric]:
 def _latency(name: str, samples: list[float]) -> Metric:
     if not samples:
         return METRICS[name].null("needs streaming and, but for TTFT, more than one token")
-    shares = {key: percentile(samples, share) for key, share in _PERCENTILES.items()}
     anchor = "dispatched" if name in {"ttft_s", "e2e_latency_s"} else None
-    return METRICS[name].of(shares["p50"], n=len(samples), anchor=anchor, **shares)
+    return METRICS[name].of(n=len(samples), anchor=anchor, **distribution(samples))
 
 
 def _ttft(request: dict[str, Any]) -> list[float]:
@@ -194,10 +189,10 @@ def _memory(measurement: Measurement) -> dict[str, Metric]:
 
 
 def _occupancy(measurement: Measurement) -> Metric:
-    """Return how full the batches were: requests that were sent together over the largest."""
+    """Return how full the batches were: requests that ran together over the largest batch."""
+    definition = METRICS["batch_occupancy"]
     largest = measurement.applied.get("batch_size")
-    requests = [request for r in measurement.rounds for request in r.requests]
     if not largest:
-        return METRICS["batch_occupancy"].null("this kind of case has no batches")
-    batches = len({request["sent_s"] for request in requests})
-    return METRICS["batch_occupancy"].of(len(requests) / (batches * largest), n=batches)
+        return definition.null("this kind of case has no batches")
+    batches = [request["batch"] for r in measurement.rounds for request in r.requests]
+    return definition.of(harmonic_mean(batches) / largest, n=len(batches))

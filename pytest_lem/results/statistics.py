@@ -7,6 +7,7 @@ from math import sqrt
 
 #: Expanded uncertainties are this many standard uncertainties.
 COVERAGE = 2.0
+_PERCENTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
@@ -16,6 +17,12 @@ def percentile(samples: Sequence[float], share: float) -> float:
     low = int(spot)
     high = min(low + 1, len(ordered) - 1)
     return ordered[low] + (ordered[high] - ordered[low]) * (spot - low)
+
+
+def distribution(samples: Sequence[float]) -> dict[str, float]:
+    """Return median and percentiles of samples, under the names of a metric's fields."""
+    shares = {name: percentile(samples, share) for name, share in _PERCENTILES.items()}
+    return {"value": shares["p50"], **shares}
 
 
 def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:

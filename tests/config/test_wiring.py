@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import pytest_lem
-from pytest_lem.backends.transformers import TransformersOptions
+from pytest_lem.backends.transformers.options import TransformersOptions
 from pytest_lem.config.models import (
     EnergySettings,
     MeasureSettings,
@@ -42,7 +42,10 @@ FIELDS = [
     if field not in (*READ_IN_CONFIG, *READ_BY_NAME)
 ]
 #: Where options are read: the file of the backend, and the plugin for those of the host process.
-OPTION_READERS = (PACKAGE / "backends" / "transformers.py", PACKAGE / "plugin" / "planning.py")
+OPTION_READERS = (
+    PACKAGE / "backends" / "transformers" / "backend.py",
+    PACKAGE / "plugin" / "planning.py",
+)
 
 
 def _reads(source: str, *, workload_is_self: bool = False) -> Iterator[tuple[str, str]]:

@@ -166,6 +166,7 @@ class NgramBackend:
                     sent_s=outcome.sent_s,
                     token_times_s=times_s,
                     done_s=times_s[-1] if times_s else outcome.done_s,
+                    batch=len(outcome.generated),
                 )
             )
         return found

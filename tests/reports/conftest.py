@@ -80,6 +80,7 @@ def model() -> Callable[..., Record]:
             "sent_s": 10.0,
             "token_times_s": [10.5 + 0.25 * step for step in range(output_tokens)],
             "done_s": 10.5 + 0.25 * (output_tokens - 1),
+            "batch": 2,
         }
         work = Work(requests=2, input_tokens=10, output_tokens=2 * output_tokens)
         return _record(case, {"requests": [request, request], "work": work}, **fields)

@@ -10,7 +10,8 @@ import pytest
 
 from pytest_lem.backends.demo import demo_directory
 from pytest_lem.backends.protocol import LoadSpec
-from pytest_lem.backends.transformers import TransformersBackend, TransformersOptions
+from pytest_lem.backends.transformers import TransformersBackend
+from pytest_lem.backends.transformers.options import TransformersOptions
 
 pytest_plugins = ["pytester"]
 

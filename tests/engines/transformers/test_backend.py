@@ -189,7 +189,7 @@ def test_attention_reaches_the_model(load: Load, tiny_model: Path, attention: st
     backend, applied = load(tiny_model, attn_implementation=attention)
 
     assert backend._model.config._attn_implementation == attention
-    assert applied["attn_implementation"] == attention
+    assert applied["options"]["attn_implementation"] == attention
 
 
 def test_threads_reach_pytorch(load: Load, tiny_model: Path) -> None:

@@ -51,7 +51,7 @@ def test_the_command_line_reaches_the_engine(pytester: pytest.Pytester) -> None:
     record = read_run(pytester.path / "run.json").records[0]
     assert record.applied["batch_size"] == 3
     assert record.applied["dtype"] == {"bfloat16": record.applied["parameters"]}
-    assert record.applied["attn_implementation"] == "eager"
+    assert record.applied["options"]["attn_implementation"] == "eager"
     assert record.applied["num_threads"] == 1
     assert record.rounds[0].work.output_tokens == 3 * 8
 

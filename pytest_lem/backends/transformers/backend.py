@@ -5,62 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pytest_lem.backends.models import ModelSource, locate
 from pytest_lem.backends.protocol import LoadSpec, Prepared, Request
+from pytest_lem.backends.tokens import HuggingFaceTokenizer, prompts_of, up_to_eos
+from pytest_lem.backends.transformers.options import TransformersOptions
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.workloads.workload import Workload
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransformersOptions:
-    """Settings of transformers and PyTorch, in their own names."""
-
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic on the class
-
-    python: str | None = field(
-        default=None,
-        metadata={
-            "description": "Interpreter of the host process; null: the one of pytest.",
-            "examples": ["/opt/venvs/other/bin/python"],
-        },
-    )
-    device: str = field(
-        default="auto",
-        metadata={
-            "description": "Where the model runs; `auto` is CUDA if PyTorch sees it, else the CPU.",
-            "examples": ["cpu"],
-            "pattern": r"^(auto|cpu|cuda(:\d+)?)$",
-        },
-    )
-    attn_implementation: str | None = field(
-        default=None,
-        metadata={
-            "description": "Attention implementation; null: the library's choice.",
-            "examples": ["eager", "sdpa"],
-        },
-    )
-    num_threads: int | None = field(
-        default=None,
-        metadata={
-            "description": "Threads of PyTorch on the CPU; null: PyTorch's choice.",
-            "examples": [1],
-            "ge": 1,
-        },
-    )
-    revision: str | None = field(
-        default=None,
-        metadata={"description": "Commit or branch of a Hugging Face id.", "examples": ["main"]},
-    )
-    trust_remote_code: bool = field(
-        default=False,
-        metadata={
-            "description": "Run code that comes with the model. Read that code first.",
-            "examples": [False],
-        },
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +92,7 @@ class TransformersBackend:
             ).eval()
         except (OSError, ValueError, SafetensorError) as error:
             raise _not_loaded(source, error) from error
+        self._prompts = HuggingFaceTokenizer(self._tokenizer)
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         self._eos_ids = _as_set(self._model.generation_config.eos_token_id)
@@ -186,7 +140,7 @@ class TransformersBackend:
         steps = outcome.step_times_s
         found = []
         for length, row in zip(batch.lengths, rows, strict=True):
-            ids = _up_to_eos(row, batch.eos_ids)
+            ids = up_to_eos(row, batch.eos_ids)
             found.append(
                 Request(
                     input_tokens=length,
@@ -195,18 +149,18 @@ class TransformersBackend:
                     sent_s=outcome.sent_s,
                     token_times_s=steps[: len(ids)],
                     done_s=steps[len(ids) - 1] if steps and ids else outcome.done_s,
+                    batch=len(rows),
                 )
             )
         return found
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text up to the end of the sequence, without special tokens."""
-        ids = _up_to_eos(list(token_ids), self._eos_ids)
+        ids = up_to_eos(list(token_ids), self._eos_ids)
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
 
     def _batch(self, texts: list[str], workload: Workload) -> _Batch:
-        ids = [self._tokens(text, workload) for text in texts]
-        self._check_context(ids, workload.output_tokens)
+        ids = prompts_of(self._prompts, texts, workload, self._context_length())
         padded = self._tokenizer.pad({"input_ids": ids}, padding=True, return_tensors="pt")
         self._is_streaming = workload.streaming
         return _Batch(
@@ -216,32 +170,6 @@ class TransformersBackend:
             seed=workload.seed if workload.temperature > 0 else None,
             eos_ids=frozenset() if workload.ignore_eos else self._eos_ids,
         )
-
-    def _tokens(self, text: str, workload: Workload) -> list[int]:
-        tokenizer = self._tokenizer
-        use_chat = tokenizer.chat_template is not None if workload.chat is None else workload.chat
-        if use_chat and tokenizer.chat_template is None:
-            raise _data("this model has no chat template; set `workload.chat` to false or null")
-        if use_chat:
-            message = [{"role": "user", "content": text}]
-            text = tokenizer.apply_chat_template(
-                message, tokenize=False, add_generation_prompt=True
-            )
-        ids = list(tokenizer(text, add_special_tokens=not use_chat)["input_ids"])
-        if not ids:
-            raise _data("a prompt has no tokens at all; take empty texts out of `workload.prompts`")
-        wanted = workload.input_tokens
-        return (ids * (wanted // len(ids) + 1))[:wanted] if wanted else ids
-
-    def _check_context(self, rows: list[list[int]], output_tokens: int) -> None:
-        context = self._context_length()
-        for number, row in enumerate(rows, 1):
-            if context is not None and len(row) + output_tokens > context:
-                raise _data(
-                    f"prompt {number} has {len(row)} tokens and {output_tokens} are to follow, "
-                    f"but the model's context holds {context}; shorten the prompt or "
-                    "`workload.output_tokens`"
-                )
 
     def _generation(self, workload: Workload) -> Any:
         from transformers import GenerationConfig
@@ -278,12 +206,17 @@ class TransformersBackend:
             "model_revision": getattr(model.config, "_commit_hash", None),
             "architecture": type(model).__name__,
             "parameters": sum(dtypes.values()),
+            "precision": dtypes.most_common(1)[0][0],
             "dtype": dict(dtypes),
-            "attn_implementation": model.config._attn_implementation,  # noqa: SLF001 - no public name
             "device": self._device,
             "device_uuids": _device_uuids(torch, self._device),
             "context_length": self._context_length(),
             "num_threads": torch.get_num_threads(),
+            "options": {
+                "device": self._device,
+                "attn_implementation": model.config._attn_implementation,  # noqa: SLF001 - no public name
+                "num_threads": torch.get_num_threads(),
+            },
         }
 
 
@@ -321,16 +254,5 @@ def _not_loaded(source: ModelSource, error: Exception) -> LemError:
     return LemError(f"cannot load the model {source.location}: {first}", kind=FailureKind.DATA)
 
 
-def _up_to_eos(ids: list[int], eos_ids: frozenset[int]) -> list[int]:
-    for index, token in enumerate(ids):
-        if token in eos_ids:
-            return ids[: index + 1]
-    return ids
-
-
 def _as_set(value: int | list[int] | None) -> frozenset[int]:
     return frozenset([value] if isinstance(value, int) else value or [])
-
-
-def _data(sentence: str) -> LemError:
-    return LemError(sentence, kind=FailureKind.DATA)

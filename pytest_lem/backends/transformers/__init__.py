@@ -1,0 +1,5 @@
+"""Hugging Face transformers."""
+
+from pytest_lem.backends.transformers.backend import TransformersBackend
+
+__all__ = ["TransformersBackend"]
