@@ -1,0 +1,158 @@
+"""vLLM: offline batches in the engine's own steps, or as streams of the engine of its servers."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pytest_lem.backends.host.packages import require_version
+from pytest_lem.backends.models import ModelSource, locate
+from pytest_lem.backends.protocol import LoadSpec, Prepared, Request
+from pytest_lem.backends.tokens import HuggingFaceTokenizer, prompts_of, up_to_eos
+from pytest_lem.backends.vllm.applied import in_force
+from pytest_lem.backends.vllm.arguments import engine_arguments, set_threads, set_variables
+from pytest_lem.backends.vllm.engine import Engine, Outcome
+from pytest_lem.backends.vllm.options import VllmOptions
+from pytest_lem.backends.vllm.timeline import requests_of
+from pytest_lem.errors import FailureKind, LemError, config_error
+from pytest_lem.workloads.workload import Workload
+
+_OLDEST = "0.32"
+#: vLLM explains at length; the log has all of it.
+_LONGEST_REASON = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Prompts, and how each is to be gone on with."""
+
+    prompts: list[list[int]]
+    params: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    batch: _Batch
+    outcome: Outcome
+
+
+class VllmBackend:
+    """Runs a language model with vLLM."""
+
+    name: ClassVar[str] = "vllm"
+    requires: ClassVar[tuple[str, ...]] = ("vllm",)
+    install: ClassVar[str] = (
+        "python -m pip install 'pytest-lem[vllm]' (CUDA), or see docs/backends.md for a CPU"
+    )
+    precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16", "float16")
+    Options: ClassVar[type[VllmOptions]] = VllmOptions
+
+    def load(self, spec: LoadSpec) -> dict[str, Any]:
+        """Start the engine; see `Backend.load`."""
+        options: VllmOptions = spec.options  # type: ignore[assignment]
+        source = locate(spec.model)
+        set_variables(options, is_local=source.is_local)
+        import vllm
+
+        require_version(vllm.__version__, _OLDEST, "vllm", self.install)
+        set_threads(options)
+        self._engine = _started(spec, options, source)
+        config = self._engine.config.model_config
+        self._context = config.max_model_len
+        self._prompts = HuggingFaceTokenizer(self._engine.tokenizer)
+        self._eos_ids = _eos_ids(self._engine)
+        return in_force(self._engine, options, source, vllm.__version__)
+
+    def prepare(self, workload: Workload, batch_size: int) -> Prepared:
+        """Tokenise, and check against the longest sequence of the engine."""
+        self._is_streaming = workload.streaming
+        batches = [self._batch(texts, workload) for texts in workload.batches(batch_size)]
+        lengths = [len(ids) for batch in batches for ids in batch.prompts]
+        return Prepared(batches=batches, input_tokens=sum(lengths), requests=len(lengths))
+
+    def run(self, batch: _Batch) -> _Outcome:
+        """Generate for one batch."""
+        return _Outcome(batch, self._engine.generate(batch.prompts, batch.params))
+
+    def synchronise(self) -> None:
+        """Tokens that are there as Python numbers have been waited for."""
+
+    def requests(self, outcome: _Outcome) -> list[Request]:
+        """Put the parts of each request together."""
+        return requests_of(outcome.batch.prompts, outcome.outcome, is_streaming=self._is_streaming)
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text up to the end of the sequence, without special tokens."""
+        ids = up_to_eos(list(token_ids), self._eos_ids)
+        return str(self._engine.tokenizer.decode(ids, skip_special_tokens=True))
+
+    def _batch(self, texts: list[str], workload: Workload) -> _Batch:
+        prompts = prompts_of(self._prompts, texts, workload, self._context)
+        return _Batch(prompts, [_params(workload, row) for row in range(len(prompts))])
+
+
+def _started(spec: LoadSpec, options: VllmOptions, source: ModelSource) -> Engine:
+    """Start the engine; what vLLM refuses becomes one sentence."""
+    from safetensors import SafetensorError
+    from vllm.platforms import current_platform
+
+    arguments = engine_arguments(spec, options, source, is_cpu=current_platform.is_cpu())
+    try:
+        return _engine(arguments, options)
+    except (OSError, SafetensorError) as error:
+        raise LemError(
+            f"cannot load the model {source.location}: {_reason(error)}", kind=FailureKind.DATA
+        ) from error
+    except ValueError as error:
+        raise config_error(f"vLLM does not take these settings: {_reason(error)}") from error
+
+
+def _engine(arguments: dict[str, Any], options: VllmOptions) -> Engine:
+    if options.engine == "AsyncLLM":
+        from pytest_lem.backends.vllm.streamed import StreamedEngine
+
+        return StreamedEngine(arguments)
+    from pytest_lem.backends.vllm.stepped import SteppedEngine
+
+    return SteppedEngine(arguments, is_in_process=options.is_in_process)
+
+
+def _params(workload: Workload, row: int) -> Any:
+    """Return the sampling of one request; rows of a batch draw from seeds of their own."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    is_greedy = workload.temperature == 0
+    kind = RequestOutputKind.DELTA if workload.streaming else RequestOutputKind.FINAL_ONLY
+    return SamplingParams(
+        temperature=workload.temperature,
+        top_p=workload.top_p,
+        seed=None if is_greedy else workload.seed + row,
+        max_tokens=workload.output_tokens,
+        min_tokens=workload.min_output_tokens or 0,
+        ignore_eos=workload.ignore_eos,
+        detokenize=False,
+        output_kind=kind,
+    )
+
+
+def _eos_ids(engine: Engine) -> frozenset[int]:
+    """Return the ends of a sequence, of the tokenizer and of the generation's configuration."""
+    told = engine.config.model_config.try_get_generation_config().get("eos_token_id")
+    further = told if isinstance(told, list) else [told]
+    known = {engine.tokenizer.eos_token_id, *further}
+    return frozenset(token for token in known if token is not None)
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error, or the first thing that a validation found."""
+    if isinstance(error, ValueError) and (found := getattr(error, "errors", None)):
+        first = found()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        text = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        reason = f"{field}: {text}" if field else str(text)
+    else:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return textwrap.shorten(reason, _LONGEST_REASON, placeholder="...")
