@@ -5,20 +5,17 @@ A test compares them with what this script would write, so none of them can be s
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
-import types
-import typing
-from collections.abc import Iterator
+from collections.abc import Sequence
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
-
 from pytest_lem.config.models import CONFIG_VERSION, Settings
+from pytest_lem.config.parameter import Parameter, option_parameters, settings_parameters
 from pytest_lem.plugin.options import OPTIONS
-from pytest_lem.registry import BACKENDS, entries, load
+from pytest_lem.registry import BACKENDS
 from pytest_lem.results.definitions import DEFINITIONS_VERSION, METRICS
 from pytest_lem.results.runfile import RunFile
 
@@ -47,20 +44,20 @@ def stamped(text: str) -> str:
 
 
 def settings_page() -> str:
-    """Return the reference of all settings and of each backend's options."""
+    """Return the reference of all settings, and of the options of our own backends."""
     lines = [
         "# Settings",
         "",
         "Made from the models in `pytest_lem/config/models.py` and the backends' `Options`.",
+        "`lem ls params` prints it too, with the options of backends from other packages.",
         f"Format version {CONFIG_VERSION}. Presets change some of the defaults.",
         "",
-        *_table(("setting", "type", "default", "example", "meaning")),
-        *(_row(*cells) for cells in _settings(Settings, "")),
+        *_parameters(settings_parameters()),
     ]
-    for name in sorted(entries(BACKENDS)):
-        lines += ["", f"## `backends.{name}`", ""]
-        lines += _table(("option", "type", "default", "example", "meaning"))
-        lines += [_row(*cells) for cells in _options(load(BACKENDS, name).Options)]
+    ours = distribution("pytest-lem").entry_points.select(group=BACKENDS)
+    for entry in sorted(ours, key=lambda entry: entry.name):
+        lines += ["", f"## `backends.{entry.name}`", ""]
+        lines += _parameters(option_parameters(entry.load().Options))
     return "\n".join(lines) + "\n"
 
 
@@ -91,47 +88,21 @@ def options_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _settings(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, ...]]:
-    for name, field in model.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from _settings(inner, f"{prefix}{name}.")
-            continue
-        default = field.get_default(call_default_factory=True)
-        example = (field.examples or [""])[0]
-        yield (
-            f"`{prefix}{name}`",
-            _type(field.rebuild_annotation()),
-            f"`{json.dumps(default)}`",
-            f"`{json.dumps(example)}`",
-            field.description or "",
-        )
+def _parameters(parameters: Sequence[Parameter]) -> list[str]:
+    return [
+        *_table(("name", "type", "default", "examples", "meaning")),
+        *(
+            _row(f"`{p.path}`", p.type, f"`{json.dumps(p.default)}`", _examples(p), p.description)
+            for p in parameters
+        ),
+    ]
 
 
-def _options(options: type[Any]) -> Iterator[tuple[str, ...]]:
-    hints = typing.get_type_hints(options)
-    for field in dataclasses.fields(options):
-        yield (
-            f"`{field.name}`",
-            _type(hints[field.name]),
-            f"`{json.dumps(field.default)}`",
-            f"`{json.dumps(field.metadata['examples'][0])}`",
-            field.metadata["description"],
-        )
-
-
-def _type(annotation: Any) -> str:
-    """Return a type with its limits, as JSON Schema knows them."""
-    schema = TypeAdapter(annotation).json_schema()
-    parts = [part for part in schema.get("anyOf", [schema]) if part.get("type") != "null"]
-    words = [str(part.get("type", "")) for part in parts]
-    limits = {**schema, **parts[0]}
-    words += [f"≥ {limits['minimum']}"] if "minimum" in limits else []
-    words += [f"> {limits['exclusiveMinimum']}"] if "exclusiveMinimum" in limits else []
-    words += [f"≤ {limits['maximum']}"] if "maximum" in limits else []
-    words += [", ".join(limits["enum"])] if "enum" in limits else []
-    nullable = "anyOf" in schema or isinstance(annotation, types.UnionType)
-    return " ".join(words) + (" or null" if nullable else "")
+def _examples(parameter: Parameter) -> str:
+    """Return the examples; those after the words need a GPU."""
+    found = ", ".join(f"`{json.dumps(value)}`" for value in parameter.examples)
+    needing = ", ".join(f"`{json.dumps(value)}`" for value in parameter.gpu_examples)
+    return "; ".join(part for part in (found, needing and f"on a GPU {needing}") if part)
 
 
 def _table(names: tuple[str, ...]) -> list[str]:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_lem.case import Case
+    from pytest_lem.config.trial import Trial
     from pytest_lem.energy.sampling.archive import read_series, write_csv
     from pytest_lem.energy.sampling.series import Series
     from pytest_lem.errors import FailureKind, LemError
     from pytest_lem.plugin.energy import Energy, Window
     from pytest_lem.plugin.inference import Inference
     from pytest_lem.plugin.result import InferenceResult
+    from pytest_lem.plugin.trials import backend_trials
     from pytest_lem.results.record import Record
     from pytest_lem.results.runfile import RunFile, read_run
     from pytest_lem.workloads.workload import Workload
@@ -30,8 +32,10 @@ _HOME = {
     "Record": "pytest_lem.results.record",
     "RunFile": "pytest_lem.results.runfile",
     "Series": "pytest_lem.energy.sampling.series",
+    "Trial": "pytest_lem.config.trial",
     "Window": "pytest_lem.plugin.energy",
     "Workload": "pytest_lem.workloads.workload",
+    "backend_trials": "pytest_lem.plugin.trials",
     "read_run": "pytest_lem.results.runfile",
     "read_series": "pytest_lem.energy.sampling.archive",
     "write_csv": "pytest_lem.energy.sampling.archive",
@@ -47,8 +51,10 @@ __all__ = [
     "Record",
     "RunFile",
     "Series",
+    "Trial",
     "Window",
     "Workload",
+    "backend_trials",
     "read_run",
     "read_series",
     "write_csv",

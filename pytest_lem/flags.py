@@ -15,10 +15,12 @@ class Flag(StrEnum):
     ESTIMATED = "estimated"
     GRAPHICS_PROCESS = "graphics_process"
     IDLE_DRIFT = "idle_drift"
+    MEMORY_LEFT = "memory_left"
     NO_ENERGY = "no_energy"
     NOT_AS_ASKED = "not_as_asked"
     NOT_COOLED = "not_cooled"
     POLLING_SENSITIVE = "polling_sensitive"
+    PREFLIGHT = "preflight"
     SERIES_GAPS = "series_gaps"
     SHARED_HOST = "shared_host"
     SHORTENED = "shortened"
@@ -73,6 +75,8 @@ _TEXTS: dict[str, str] = {
     "began; it was idle, but a headless machine measures better",
     Flag.IDLE_DRIFT: "idle power differed by more than 2 W and 3 % before and after the rounds, so "
     "net energy is doubtful; keep the machine to yourself",
+    Flag.MEMORY_LEFT: "memory of a GPU did not come back after a host had ended; the warnings of "
+    "the record say which case left it",
     Flag.NO_ENERGY: "energy is unknown here; time and tokens are measured",
     Flag.NOT_AS_ASKED: "the engine runs with other settings than were asked for; the warnings of "
     "the record say which (`strict: true` makes it an error)",
@@ -81,6 +85,8 @@ _TEXTS: dict[str, str] = {
     Flag.POLLING_SENSITIVE: "reading this GPU's counter changes what it shows, or whether it does "
     "was not tested (energy.observer_s), so its ticks are not searched for and the uncertainty is "
     "wider",
+    Flag.PREFLIGHT: "there was a doubt before the model was loaded (memory, /dev/shm, another "
+    "process on the GPU); the warnings of the record say which",
     Flag.SERIES_GAPS: "the sampling process was late now and then; the series has gaps",
     Flag.SHARED_HOST: "the GPUs were the test's alone, but figures of CPU and memory beside them "
     "may contain other tests; run with -n 0 for those",

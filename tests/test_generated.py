@@ -10,12 +10,18 @@ from types import ModuleType
 import pytest
 import yaml
 
+from pytest_lem.backends.transformers.options import TransformersOptions
+from pytest_lem.config.gridfile import read_grid
+from pytest_lem.config.parameter import option_parameters
 from pytest_lem.config.resolve import resolve
 from pytest_lem.config.source import read_file
 from pytest_lem.plugin.settings import options_of
+from pytest_lem.registry import BACKENDS, entries, load
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+FILES = sorted((ROOT / "configs").glob("*.yaml"))
+SWEEPS = [path for path in FILES if "grid" in yaml.safe_load(path.read_text())]
+CONFIGS = [path for path in FILES if path not in SWEEPS]
 
 
 def _generator() -> ModuleType:
@@ -53,6 +59,33 @@ def test_an_example_configuration_is_valid(path: Path) -> None:
     assert resolved.settings.preset == own.get("preset", "standard")
     for name in ("backend", "precision"):
         assert own.get(name) in {None, getattr(resolved.settings, name)}
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda p: p.name)
+def test_every_combination_of_an_example_sweep_is_valid(path: Path) -> None:
+    """None of them would be dropped where all backends are installed."""
+    grid = read_grid(path, options_of)
+    combinations = list(grid.combinations("transformers"))
+
+    assert len(combinations) > len(grid.axes)
+    for combination in combinations:
+        layers = grid.base.copy()
+        combination.lay_over(layers)
+        settings = resolve(layers, default_preset="standard", options_of=options_of).settings
+        assert settings.precision in load(BACKENDS, settings.backend).precisions
+
+
+def test_the_settings_page_has_our_own_backends_alone(ngram: Path) -> None:
+    """Whoever generates it may have installed others; limits and needs of a GPU are shown."""
+    page = GENERATOR.settings_page()
+
+    headings = [line for line in page.splitlines() if line.startswith("## ")]
+    assert "ngram" in entries(BACKENDS)
+    assert "## `backends.transformers`" in headings
+    assert "## `backends.ngram`" not in headings
+    for parameter in option_parameters(TransformersOptions):
+        assert f"| `{parameter.path}` | {parameter.type.replace('|', chr(92) + '|')} |" in page
+    assert '`"cpu"`; on a GPU `"cuda"`, `"cuda:0"`' in page
 
 
 def test_the_schema_names_the_contract() -> None:

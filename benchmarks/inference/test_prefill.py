@@ -5,9 +5,11 @@ import pytest
 from pytest_lem import Inference
 
 
-@pytest.mark.parametrize("precision", ["bfloat16"])
 @pytest.mark.parametrize("batch_size", [1])
-@pytest.mark.parametrize("backend", ["transformers"])
+@pytest.mark.parametrize(
+    ("backend", "precision"),
+    [("transformers", "bfloat16"), ("vllm", "bfloat16"), ("llama_cpp", "q4_1")],
+)
 def test_prefill(inference: Inference, backend: str, batch_size: int, precision: str) -> None:
     """Read 512 tokens and generate one, so that the windows hold nothing but the prefill."""
     workload = {"name": "prefill", "input_tokens": 512, "output_tokens": 1}

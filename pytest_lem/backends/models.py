@@ -1,4 +1,4 @@
-"""Where a model is: a local directory, a Hugging Face id, or the demo model.
+"""Where a model is: a local directory or file, a Hugging Face id, or the demo model.
 
 Imports the standard library only; it runs in the host process.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from pytest_lem.errors import FailureKind, LemError
 
 _WEIGHTS = ("*.safetensors", "*.bin", "*.gguf", "*.pt")
+_GGUF = ".gguf"
 _HASHED = ("config.json", "tokenizer*.json", "*.safetensors", "*.bin", "*.gguf", "*.jinja")
 
 
@@ -19,8 +20,9 @@ _HASHED = ("config.json", "tokenizer*.json", "*.safetensors", "*.bin", "*.gguf",
 class ModelSource:
     """What to give a library as the model.
 
-    `sha256` covers weights, configuration and tokenizer of a directory; it is None for a
-    Hugging Face id, whose commit the backend reads back after loading.
+    `sha256` covers weights, configuration and tokenizer of a directory, or the one file that holds
+    all of them; it is None for a Hugging Face id, whose commit the backend reads back after
+    loading.
     """
 
     location: str
@@ -29,9 +31,9 @@ class ModelSource:
 
 
 def locate(model: str) -> ModelSource:
-    """Find a model by what the user wrote.
+    """Find a model in the files of Hugging Face by what the user wrote.
 
-    Raises LemError (`data`) for a directory without configuration or weights.
+    Raises LemError (`data`) for a directory without configuration or weights, and for a GGUF file.
     """
     from pytest_lem.backends.demo import DEMO_MODEL, demo_directory
 
@@ -42,9 +44,47 @@ def locate(model: str) -> ModelSource:
     if directory.is_dir():
         _check(directory)
         return ModelSource(str(directory.resolve()), directory_sha256(directory), is_local=True)
+    if model.endswith(_GGUF):
+        raise _data(
+            f"{model} is a GGUF file, which only the backend `llama_cpp` runs; choose that one, or "
+            "name a directory or a Hugging Face id"
+        )
     if model.startswith((".", "/", "~")) or model.count("/") > 1:
         raise _data(f"there is no model directory {model}; give a directory or a Hugging Face id")
     return ModelSource(model, None, is_local=False)
+
+
+def locate_gguf(model: str) -> ModelSource:
+    """Find a GGUF file by what the user wrote: its path, or a directory that holds just one.
+
+    Raises LemError (`data`) for anything else; nothing is downloaded.
+    """
+    from pytest_lem.backends.demo import DEMO_MODEL, demo_gguf
+
+    path = demo_gguf() if model == DEMO_MODEL else Path(model).expanduser()
+    if path.is_dir():
+        path = _only_gguf(path)
+    elif not path.is_file():
+        raise _data(
+            f"there is no GGUF file or directory {model}; give one that is here, since nothing is "
+            "downloaded"
+        )
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return ModelSource(str(path.resolve()), sha256, is_local=True)
+
+
+def _only_gguf(directory: Path) -> Path:
+    found = sorted(directory.glob(f"*{_GGUF}"))
+    if not found:
+        raise _data(
+            f"the model directory {directory} has no GGUF file; convert the model with llama.cpp's "
+            "convert_hf_to_gguf.py, or choose another backend"
+        )
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise _data(f"the model directory {directory} has several GGUF files ({names}); name one")
+    return found[0]
 
 
 def _check(directory: Path) -> None:

@@ -5,7 +5,7 @@ Imports the standard library only, because the host process uses it under any in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ def option(
     examples: Sequence[Any],
     *,
     on_gpu: Sequence[Any] = (),
+    companions: Mapping[str, Any] | None = None,
     is_alone: bool = False,
     is_read_back: bool = True,
     **limits: Any,
@@ -27,12 +28,18 @@ def option(
         description: one or two sentences.
         examples: values that work on any machine; smoke tests run each of them.
         on_gpu: further values, which need a GPU.
+        companions: other options that must be set with it, as they would be in a file.
         is_alone: whether no other option is to be tried together with it.
         is_read_back: whether the live engine tells what is in force, so that it can be compared.
         limits: `ge`, `gt`, `le`, `lt`, `pattern`, `min_length`, as pydantic knows them.
 
     """
-    traits = {"on_gpu": list(on_gpu), "is_alone": is_alone, "is_read_back": is_read_back}
+    traits = {
+        "on_gpu": list(on_gpu),
+        "companions": dict(companions or {}),
+        "is_alone": is_alone,
+        "is_read_back": is_read_back,
+    }
     return field(
         default=default,
         metadata={
@@ -56,7 +63,7 @@ class BackendOptions:
     python: str | None = option(
         None,
         "Interpreter of the host process; null: the one of pytest.",
-        ["/opt/venvs/other/bin/python"],
+        ["python3"],
         is_alone=True,
         is_read_back=False,
     )

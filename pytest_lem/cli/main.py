@@ -7,10 +7,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 #: What shells say of a process that ended by the signals SIGINT and SIGPIPE.
 _INTERRUPTED, _UNREAD = 130, 141
-_EPILOG = """\
+_DOCTOR_EPILOG = """\
 exit status:
   0  nothing is wrong; a machine without a sensor is not broken
   1  something that is there does not work or would mislead, or the tier is
@@ -19,6 +20,16 @@ exit status:
 
 after `lem doctor --init`:
   pytest benchmarks --lem-config=energy.yaml --lem-smoke
+"""
+_PARAMS_EPILOG = """\
+exit status:
+  0  everything asked for is listed
+  1  a backend is left out, because what it registers cannot be loaded
+  2  a wrong option, or a backend that nobody registers
+
+what is listed can be set:
+  pytest benchmarks --lem-set=measure.rounds=5
+  pytest benchmarks --lem-set=backends.transformers.num_threads=2
 """
 
 
@@ -30,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
-        status = _doctor(arguments)
+        status: int = arguments.run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has enough, as in `lem doctor | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,14 +57,20 @@ def _parser() -> argparse.ArgumentParser:
         prog="lem", description="Joules of language models: what stands beside pytest."
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_doctor(commands)
+    _add_ls(commands)
+    return parser
+
+
+def _add_doctor(commands: Any) -> None:  # the class of argparse has no public name
     doctor = commands.add_parser(
         "doctor",
         help="say what can be measured here, and how well",
         description="Say what can be measured on this machine, and how well.",
-        epilog=_EPILOG,
+        epilog=_DOCTOR_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    doctor.set_defaults(error=doctor.error)
+    doctor.set_defaults(run=_doctor, error=doctor.error)
     doctor.add_argument("--json", action="store_true", help="print one JSON document")
     doctor.add_argument(
         "--quick",
@@ -74,7 +91,23 @@ def _parser() -> argparse.ArgumentParser:
         help="instead, write a benchmark suite and its settings into DIR (default: here) for the "
         "backends and devices found; files that are there are left as they are",
     )
-    return parser
+
+
+def _add_ls(commands: Any) -> None:
+    listing = commands.add_parser(
+        "ls", help="list what there is", description="List what there is, by what it is."
+    )
+    nouns = listing.add_subparsers(dest="noun", metavar="NOUN", required=True)
+    params = nouns.add_parser(
+        "params",
+        help="settings, and options of backends",
+        description="List every setting and every option of the backends, with what it takes.",
+        epilog=_PARAMS_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    params.set_defaults(run=_list_params)
+    params.add_argument("--backend", metavar="NAME", help="only the options of this backend")
+    params.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -89,6 +122,12 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from pytest_lem.cli.doctor.init import write_suite
 
     return write_suite(arguments.init)
+
+
+def _list_params(arguments: argparse.Namespace) -> int:
+    from pytest_lem.cli.ls import params
+
+    return params.run(backend=arguments.backend, is_json=arguments.json)
 
 
 if __name__ == "__main__":

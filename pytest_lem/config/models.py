@@ -56,6 +56,7 @@ class WorkloadSettings(_Model):
         ge=1,
         description="Fewest tokens generated for a request; only with `ignore_eos: false`.",
         examples=[4],
+        json_schema_extra={"companions": {"ignore_eos": False}},
     )
     ignore_eos: bool = Field(
         True,
@@ -66,7 +67,12 @@ class WorkloadSettings(_Model):
         0.0, ge=0, le=10, description="0 is greedy; above, tokens are sampled.", examples=[0.7]
     )
     top_p: float = Field(
-        1.0, gt=0, le=1, description="Nucleus of the sampling; needs temperature.", examples=[0.9]
+        1.0,
+        gt=0,
+        le=1,
+        description="Nucleus of the sampling; needs temperature.",
+        examples=[0.9],
+        json_schema_extra={"companions": {"temperature": 0.7}},
     )
     seed: int = Field(42, ge=0, description="Seed of the sampling.", examples=[7])
     chat: bool | None = Field(
@@ -156,6 +162,12 @@ class MeasureSettings(_Model):
         description="Measure the prefill by itself as well, to tell its energy from that of the "
         "decoding; takes about twice as long.",
         examples=[True],
+    )
+    isolation: Literal["load", "case"] = Field(
+        "load",
+        description="`load`: cases that share a load share its host. `case`: each has a host of "
+        "its own, with empty caches of the engine, and the model's files out of the page cache.",
+        examples=["case"],
     )
     gap_s: float = Field(
         0.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ class Resolved:
         return self.options[backend] if backend in self.options else options_of(backend)()
 
 
-def preset_layers(name: str) -> Layers:
+@cache  # a grid resolves thousands of times; the files do not change
+def _preset_layers(name: str) -> Layers:
     """Return the values of a packaged preset, whose origin is its name."""
     layers = Layers()
     for path, sourced in read_file(PRESETS / f"{name}.yaml").leaves.items():
@@ -58,7 +60,7 @@ def resolve(layers: Layers, *, default_preset: str, options_of: OptionsOf) -> Re
         where = f"{chosen.origin}: " if chosen else ""
         known = sorted(path.stem for path in PRESETS.glob("*.yaml"))
         raise config_error(f"{where}there is no preset `{name}`: {did_you_mean(str(name), known)}")
-    merged = preset_layers(name)
+    merged = _preset_layers(name).copy()
     merged.update(layers)
     merged.put(("preset",), name, chosen.origin if chosen else "default")
     settings = _validated(merged)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,9 @@ from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.errors import LemError, config_error
 
 #: What leaves the choice to the library, and so cannot be different from it.
-_NO_CHOICE = (None, "auto")
+_NO_CHOICE: tuple[Any, ...] = (None, "auto", {})
+#: Engines keep some settings in 32 bits and give 0.1 back as 0.10000000149.
+_FLOAT32_SPACING = 2.0**-23
 CATEGORY = "NotApplied"
 
 
@@ -33,20 +36,14 @@ class Difference:
 def load_differences(spec: LoadSpec, applied: Mapping[str, Any]) -> list[Difference]:
     """Compare a load with what the engine says is in force.
 
-    Options that the engine does not tell are not compared; `auto` and null ask for nothing.
+    What the engine does not tell is not compared; `auto` and null ask for nothing. Mappings are
+    compared key by key: an engine may tell some of what was asked for, and more than that.
     """
-    in_force = applied.get("options") or {}
-    pairs = [("precision", spec.precision, applied.get("precision", spec.precision))]
-    pairs += [
-        (f"backends.{spec.backend}.{name}", asked, in_force[name])
-        for name, asked in spec.options.items()
-        if name in in_force
-    ]
-    return [
-        Difference(name, asked, found)
-        for name, asked, found in pairs
-        if asked not in _NO_CHOICE and asked != found
-    ]
+    section = f"backends.{spec.backend}"
+    found = list(_differences(section, spec.options, applied.get("options") or {}))
+    if "precision" in applied:
+        found[:0] = _compared("precision", spec.precision, applied["precision"])
+    return found
 
 
 def batch_difference(asked: int, found: int | None) -> list[Difference]:
@@ -61,3 +58,36 @@ def refused(differences: list[Difference]) -> LemError:
         f"the engine does not run as it was asked to ({sentences}); ask for what it can do, or set "
         "`strict` to false to measure it all the same"
     )
+
+
+def _differences(
+    section: str, asked: Mapping[Any, Any], told: Mapping[Any, Any]
+) -> Iterator[Difference]:
+    """Yield the differences of what is both asked for and told; JSON makes every key a text."""
+    by_name = {str(key): value for key, value in told.items()}
+    for key, value in asked.items():
+        if str(key) in by_name:
+            yield from _compared(f"{section}.{key}", value, by_name[str(key)])
+
+
+def _compared(name: str, asked: Any, found: Any) -> Iterator[Difference]:
+    if isinstance(asked, Mapping) and isinstance(found, Mapping):
+        yield from _differences(name, asked, found)
+    elif asked not in _NO_CHOICE and not _is_same(asked, found):
+        yield Difference(name, asked, found)
+
+
+def _is_same(asked: Any, found: Any) -> bool:
+    """Tell whether two values of JSON mean the same; a bool is no number here."""
+    if isinstance(asked, bool) or isinstance(found, bool):
+        return asked is found
+    if isinstance(asked, int | float) and isinstance(found, int | float):
+        is_exact = isinstance(asked, int) and isinstance(found, int)
+        return asked == found or (
+            not is_exact and math.isclose(asked, found, rel_tol=_FLOAT32_SPACING)
+        )
+    if isinstance(asked, Mapping) and isinstance(found, Mapping):
+        return asked.keys() == found.keys() and all(_is_same(asked[k], found[k]) for k in asked)
+    if isinstance(asked, list | tuple) and isinstance(found, list | tuple):
+        return len(asked) == len(found) and all(map(_is_same, asked, found))
+    return bool(asked == found)

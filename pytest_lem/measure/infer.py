@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pytest_lem.backends.host.pool import HostPool, Loaded
-from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.energy.conditions import Reading
 from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.panel import Panel
+from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.flags import Flag, Reason
 from pytest_lem.measure.applied import Difference, batch_difference, load_differences, refused
+from pytest_lem.measure.cold import cold_start
 from pytest_lem.measure.idle import IDLE, device_of, idle_flags
-from pytest_lem.measure.method import Method
+from pytest_lem.measure.leftover import Leftover
+from pytest_lem.measure.loading import Loading, Look
+from pytest_lem.measure.plan import InferPlan
 from pytest_lem.measure.rest import Rests
 from pytest_lem.measure.round import (
     Measurement,
@@ -29,25 +32,8 @@ from pytest_lem.measure.warmup import BIN_S, Bin, WarmUp
 from pytest_lem.workloads.workload import Workload
 
 PREFILL = "prefill"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InferPlan:
-    """What to measure and how. `backend_class` is the entry point's `module:name`.
-
-    `gpu_uuids` are the GPUs that the backend may use, known before it says which it does. A
-    strict plan fails where the engine does not run as it was asked to.
-    """
-
-    spec: LoadSpec
-    backend_class: str
-    python: str | None
-    workload: Workload
-    batch_size: int
-    method: Method
-    timeout_s: float
-    gpu_uuids: tuple[str, ...] = ()
-    is_strict: bool = False
+#: Failures after which an engine is not asked again.
+_BROKEN = (FailureKind.ENGINE, FailureKind.OOM)
 
 
 class InferRun:
@@ -56,19 +42,47 @@ class InferRun:
     `measurement` fills as it goes, so that a failure leaves behind what was found before it.
     """
 
-    def __init__(self, plan: InferPlan, pool: HostPool, panel: Panel, rests: Rests) -> None:
+    def __init__(
+        self,
+        plan: InferPlan,
+        pool: HostPool,
+        panel: Panel,
+        rests: Rests,
+        *,
+        look: Look | None = None,
+        leftover: Leftover | None = None,
+    ) -> None:
         self._plan = plan
         self._pool = pool
         self._panel = panel
         self._rests = rests
         self.measurement = Measurement()
-        self.load_id: str | None = None
+        self._loading = Loading(plan, pool, panel, self.measurement, look=look, leftover=leftover)
 
     def measure(self) -> Measurement:
-        """Load if need be, warm up, measure the rounds; raises LemError as `Host.ask` does."""
-        loaded = self._pool.resident(self._plan.spec) or self._load()
+        """Load if need be, warm up, measure the rounds; raises LemError as `Loading.load` does."""
+        try:
+            if self._plan.is_cold:
+                return self._measure_cold()
+            return self._measure_on(self._pool.resident(self._plan.spec) or self._loading.load())
+        except LemError as error:
+            if error.kind in _BROKEN:
+                self._loading.end()  # the next case is not to find an engine in pieces
+            raise
+        finally:
+            self._panel.close()
+
+    def _measure_cold(self) -> Measurement:
+        """Measure on a host that nobody else has, before or after."""
+        with cold_start() as cold:
+            try:
+                return self._measure_on(self._loading.load(cold))
+            finally:
+                self._loading.end()
+
+    def _measure_on(self, loaded: Loaded) -> Measurement:
         found = self.measurement
-        self.load_id = found.load_id = loaded.load_id
+        found.load_id, loaded.case_key = loaded.load_id, self._plan.case_key
         found.applied = dict(loaded.applied)
         found.environment = dict(loaded.environment)
         self._check(load_differences(self._plan.spec, found.applied))
@@ -78,7 +92,6 @@ class InferRun:
             self._measure_rounds(loaded)
             loaded.host.settle(timeout_s=self._plan.timeout_s)
         finally:
-            self._panel.close()
             raised, loaded.host.warnings = loaded.host.warnings, []
             found.warnings += [w for n, w in enumerate(raised) if w not in raised[:n]]
         asked = len(self._plan.workload.batches(self._plan.batch_size)[0])
@@ -153,20 +166,6 @@ class InferRun:
             workload=workload.plain(),
             batch_size=self._plan.batch_size,
         )
-
-    def _load(self) -> Loaded:
-        plan = self._plan
-        loaded = self._pool.start(plan.spec, python=plan.python)
-        self.load_id = loaded.load_id
-        self._panel.open(Scope(pids=(loaded.host.pid,), gpu_uuids=plan.gpu_uuids))
-        spec = {**asdict(plan.spec), "options": dict(plan.spec.options)}
-        answer = self._phase(
-            "load",
-            lambda: self._ask(loaded, "load", "loaded", backend=plan.backend_class, spec=spec),
-        )
-        loaded.applied = answer["applied"]
-        loaded.environment = {"packages": answer["packages"], "python": answer["python"]}
-        return loaded
 
     def _warm_up(self, loaded: Loaded) -> int:
         """Return the repetitions of a window. A warm host runs once, to find their length."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections import defaultdict
+from functools import cache
 from random import Random
 from typing import Any
 
 import pytest
 
+from pytest_lem.config.layers import Layers
 from pytest_lem.errors import LemError
-from pytest_lem.plugin.items import call_key, param, uses
+from pytest_lem.plugin.availability import has_interpreter, lacking_precision, missing_backend
+from pytest_lem.plugin.items import call_key, combination, param, uses
 from pytest_lem.plugin.markers import check_marks
-from pytest_lem.plugin.options import AXES, LOAD_AXES
-from pytest_lem.plugin.parametrize import default_of
-from pytest_lem.plugin.settings import axis_values, mode
-from pytest_lem.registry import BACKENDS, load
+from pytest_lem.plugin.options import AXES, LOAD_AXES, given
+from pytest_lem.plugin.settings import axis_values, default_of, mode, session_layers
 
 
 def prepare(config: pytest.Config, items: list[pytest.Item], asking: list[pytest.Item]) -> None:
@@ -30,7 +30,8 @@ def prepare(config: pytest.Config, items: list[pytest.Item], asking: list[pytest
     inferring = [item for item in asking if uses(item, "inference")]
     try:
         _refuse_unused_axes(config, inferring)
-        _require_backends(config, inferring)
+        _check_sweep(config)
+        _skip_impossible(config, _require_backends(config, inferring))
     except LemError as error:
         raise pytest.UsageError(str(error)) from None
     largest = _group_by_load(config, items, inferring) if inferring else {}
@@ -91,33 +92,65 @@ def _refuse_unused_axes(config: pytest.Config, items: list[pytest.Item]) -> None
                 )
 
 
-def _require_backends(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse a missing backend that the user named; skip one that only a list names."""
-    named = axis_values(config, "backend")
-    wanted = {param(item, "backend") for item in items}
-    missing = {name: sentence for name in wanted if name and (sentence := missing_backend(name))}
-    if named and items:
-        for name in named.value:
-            if sentence := missing.get(name) or missing_backend(name):
-                raise pytest.UsageError(f"{named.origin}: {sentence}")
-    for item in items:
-        if sentence := missing.get(param(item, "backend")):
-            item.add_marker(pytest.mark.skip(reason=sentence))
+def _check_sweep(config: pytest.Config) -> None:
+    if given(config, "sweep"):
+        from pytest_lem.plugin.sweep import sweep_of
+
+        if sweep := sweep_of(config):
+            sweep.check()
 
 
-def missing_backend(name: str) -> str | None:
-    """Return a sentence with the install command if a backend's packages are not there.
+def _require_backends(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
+    """Refuse a missing backend that the user named; skip one that only a list names.
 
-    A backend that is not registered is left to the test, which then fails with its own sentence.
+    Returns the tests whose backend is there.
     """
-    try:
-        backend = load(BACKENDS, name)
-    except LemError:
-        return None
-    lacking = [package for package in backend.requires if not importlib.util.find_spec(package)]
-    if not lacking:
-        return None
-    return f"the backend `{name}` needs {', '.join(lacking)}; run: {backend.install}"
+    layers = session_layers(config)
+    look = cache(missing_backend)
+    if (named := axis_values(config, "backend")) and items:
+        for name in named.value:
+            if sentence := look(name, has_interpreter=has_interpreter(layers, name)):
+                raise pytest.UsageError(f"{named.origin}: {sentence}")
+    left = []
+    for item in items:
+        backend = param(item, "backend")
+        if not isinstance(backend, str):  # none, or a wrong one, which is left to its test
+            continue
+        is_apart = has_interpreter(_layers_of(item, layers), backend)
+        if sentence := look(backend, has_interpreter=is_apart):
+            item.add_marker(pytest.mark.skip(reason=sentence))
+        else:
+            left.append(item)
+    return left
+
+
+def _layers_of(item: pytest.Item, layers: Layers) -> Layers:
+    """Return the layers of the session with those of a test's combination, if it has one."""
+    if chosen := combination(item):
+        layers = layers.copy()
+        chosen.lay_over(layers)
+    return layers
+
+
+def _skip_impossible(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip a precision that the backend beside it does not have, where both are parameters.
+
+    What was named, and what no test can have, is left to its tests, which fail: nothing that
+    somebody asked for by its name is skipped altogether.
+    """
+    names = ("backend", "precision")
+    found = {item: tuple(param(item, name) for name in names) for item in items}
+    pairs = {item: pair for item, pair in found.items() if all(isinstance(w, str) for w in pair)}
+    reasons = {pair: lacking_precision(*pair) for pair in set(pairs.values())}
+    hopeless = []
+    for column, name in enumerate(names):
+        named = axis_values(config, name)
+        had = {pair[column] for pair, reason in reasons.items() if reason is None}
+        hopeless.append(set(named.value) - had if named else set())
+    for item, pair in pairs.items():
+        is_named = any(word in words for word, words in zip(pair, hopeless, strict=True))
+        if (reason := reasons[pair]) and not is_named:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def _group_by_load(
@@ -133,7 +166,7 @@ def _group_by_load(
     defaults = {name: default_of(config, name) for name in AXES}
     for item in inferring:
         key = tuple(param(item, name) or defaults[name] for name in LOAD_AXES)
-        groups[key].append(item)
+        groups[(*key, *_options(item))].append(item)
         size = param(item, "batch_size") or defaults["batch_size"]
         if isinstance(size, int):  # a wrong one is left to its test
             largest[key] = max(size, largest.get(key, 1))
@@ -144,3 +177,10 @@ def _group_by_load(
     places = {id(item) for item in inferring}
     items[:] = [next(ordered) if id(item) in places else item for item in items]
     return largest
+
+
+def _options(item: pytest.Item) -> list[str]:
+    """Return the options of the backend that a test's combination sets: another load for each."""
+    chosen = combination(item)
+    values = chosen.values.items() if chosen else ()
+    return [f"{path}={found.value}" for path, found in values if path[0] == "backends"]

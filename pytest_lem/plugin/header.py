@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_lem.config.resolve import Resolved
+from pytest_lem.plugin.options import given
 from pytest_lem.reports.figures import duration
 
 if TYPE_CHECKING:
@@ -12,6 +13,17 @@ if TYPE_CHECKING:
 
 
 def header_line(session: LemSession) -> str:
+    """Return how it is measured, and below that what becomes of a sweep, if there is one."""
+    lines = [_method(session)]
+    if given(session.config, "sweep"):
+        from pytest_lem.plugin.sweep import sweep_of
+
+        sweep = sweep_of(session.config)
+        lines += sweep.lines() if sweep else []
+    return "\n".join(lines)
+
+
+def _method(session: LemSession) -> str:
     """Return the preset, the meters and, where energy is only estimated, why."""
     if session.is_off:
         return "lem: off, tests run once and nothing is measured"

@@ -43,8 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before marks are turned into parameters
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
-    """Let values of the command line take the place of those in `parametrize`."""
-    if "inference" not in metafunc.fixturenames:
+    """Let values of the command line, or of a sweep, take the place of those in `parametrize`."""
+    if not uses_ours(metafunc.definition, "inference"):
         return (yield)
     from pytest_lem.plugin.parametrize import Axes
 

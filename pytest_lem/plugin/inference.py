@@ -10,6 +10,7 @@ import pytest
 
 from pytest_lem.case import Case
 from pytest_lem.measure.infer import InferRun
+from pytest_lem.measure.preflight.machine import read_machine
 from pytest_lem.measure.rest import Rests
 from pytest_lem.measure.round import Measurement
 from pytest_lem.plugin.failure import explained, failure_of
@@ -67,12 +68,19 @@ class Inference:
             raise
 
     def _measured(self, planned: Planned) -> Record:
-        session = self._session
-        resident = session.pool.resident(planned.plan.spec)
+        session, plan = self._session, planned.plan
+        resident = None if plan.is_cold else session.pool.resident(plan.spec)
         # What a resident host has printed already belongs to the tests before this one.
         start = resident.host.log_path.stat().st_size if resident else 0
-        rests = Rests(planned.plan.method, session.panel, session.clock, planned.case.key)
-        run = InferRun(planned.plan, session.pool, session.panel, rests)
+        rests = Rests(plan.method, session.panel, session.clock, planned.case.key)
+        run = InferRun(
+            plan,
+            session.pool,
+            session.panel,
+            rests,
+            look=None if session.is_off else read_machine,
+            leftover=session.leftover,
+        )
         error: BaseException | None = None
         try:
             session.prepare_to_write()
@@ -85,8 +93,8 @@ class Inference:
         finally:
             session.take_rest(self._item, run.measurement)
             record = self._record(planned, run.measurement, error)
-            if run.load_id is not None:
-                record.artifacts = self._keep_log(run.load_id, start, planned.case)
+            if (load_id := run.measurement.load_id) is not None:
+                record.artifacts = self._keep_log(load_id, start, planned.case)
             if not session.is_off:
                 session.keep(self._item, record)
         return record

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_lem.plugin.hooks import uses_any_of_ours, uses_ours
 from pytest_lem.plugin.markers import mark_of
 
+if TYPE_CHECKING:  # a session without a sweep has no combinations
+    from pytest_lem.config.grid import Combination
+
 _PLACE = pytest.StashKey[str]()
 
 
 def param(item: pytest.Item, name: str) -> Any:
-    """Return a parameter of a test, or None."""
+    """Return a parameter of a test, or what its combination of a sweep has for it, or None."""
     callspec = getattr(item, "callspec", None)
-    return callspec.params.get(name) if callspec else None
+    if callspec is None:
+        return None
+    value = callspec.params.get(name)
+    if value is None and (chosen := combination(item)):
+        return chosen.value(name)
+    return value
+
+
+def combination(item: pytest.Item) -> Combination | None:
+    """Return the combination of a sweep with which a test runs, or None."""
+    callspec = getattr(item, "callspec", None)
+    found = callspec.params.get("inference") if callspec else None
+    if found is None:
+        return None
+    from pytest_lem.config.grid import Combination
+
+    return found if isinstance(found, Combination) else None
 
 
 def uses(item: pytest.Item, fixture: str) -> bool:

@@ -29,13 +29,13 @@ class Measuring:
         self._session = session
 
     def pytest_report_collectionfinish(self, config: pytest.Config) -> list[str]:
-        """Say what measures and how; with `--collect-only -v`, every value with its origin."""
+        """Say how it is measured, and what is swept; with `--collect-only -v`, every value."""
         from pytest_lem.plugin.header import effective_lines
 
         verbosity = config.get_verbosity("lem")
         if verbosity < 0:
             return []
-        lines = [self._session.header]
+        lines = self._session.header.splitlines()
         lines += [f"lem: {note}" for note in self._session.base.notes]
         if verbosity > 0 and config.option.collectonly:
             lines += effective_lines(self._session.base)

@@ -58,6 +58,7 @@ OPTIONS = (
     Option("batch_size", "Batch sizes, comma-separated", "NUMBERS", ("batch_size",)),
     Option("precision", "Precisions, comma-separated", "NAMES", ("precision",)),
     Option("config", "YAML file with settings", "FILE"),
+    Option("sweep", "YAML file with a `grid:` of settings that vary", "FILE"),
     Option("preset", "Preset: smoke, quick, standard, rigorous, latency, throughput", "NAME",
            ("preset",)),
     Option("smoke", "Short for --lem-preset=smoke", is_switch=True),
@@ -69,6 +70,9 @@ OPTIONS = (
            "TIER", ("energy", "require_tier")),
     Option("order", "Order of the tests that measure models: grouped by load, or shuffled", "ORDER",
            ("order",)),
+    Option("isolation", "load: one host for the cases that share a load; case: a fresh process for "
+           "each, with the model's files out of the page cache", "MODE", ("measure", "isolation")),
+    Option("examples", "How many examples of each option benchmarks/smoke tries: all, one", "MANY"),
     Option("gap", "Rest before each energy test, in seconds", "SECONDS", ("measure", "gap_s")),
     Option("json", "Write the run file here", "FILE"),
     Option("store", "Directory for runs (default: .lem)", "DIR"),

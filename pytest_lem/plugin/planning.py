@@ -14,9 +14,9 @@ from pytest_lem.config.layers import Layers
 from pytest_lem.config.models import Settings
 from pytest_lem.config.resolve import Resolved
 from pytest_lem.errors import config_error
-from pytest_lem.measure.infer import InferPlan
-from pytest_lem.plugin.collection import missing_backend
-from pytest_lem.plugin.items import param
+from pytest_lem.measure.plan import InferPlan
+from pytest_lem.plugin.availability import has_interpreter, lacking_precision, missing_backend
+from pytest_lem.plugin.items import combination, param
 from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.options import AXES, LOAD_AXES
 from pytest_lem.plugin.session import LemSession
@@ -38,14 +38,17 @@ class Planned:
 
 
 def layers_for(session: LemSession, item: pytest.Item, arguments: Mapping[str, Any]) -> Layers:
-    """Lay marker, parameters and arguments of one test over what the session was given."""
+    """Lay combination, marker, parameters and arguments of a test over those of the session."""
     layers = session.layers.copy()
+    if swept := combination(item):
+        swept.lay_over(layers)
     mark = mark_of(item)
     for path, value in (("rounds", mark.rounds), ("min_window_s", mark.min_window)):
         if value is not None:
             layers.put(("measure", path), value, "marker")
     for name in _PARAMETERS:
-        if (value := param(item, name)) is not None:
+        is_swept = swept is not None and swept.sets(name)
+        if (value := param(item, name)) is not None and not is_swept:
             layers.put((name,), _fields(value), _origin(session.config, name))
     for name, value in arguments.items():
         if value is not None and name != "options":
@@ -61,7 +64,7 @@ def plan(session: LemSession, layers: Layers) -> Planned:
     """Validate layers and plan the case; raises LemError (`config`) for what cannot be."""
     resolved = session.resolve(layers)
     settings = resolved.settings
-    backend = _backend(settings)
+    backend = _backend(settings, layers)
     options = asdict(resolved.options_of(settings.backend, options_of))
     workload = Workload.from_plain(settings.workload.model_dump())
     spec = LoadSpec(
@@ -70,17 +73,6 @@ def plan(session: LemSession, layers: Layers) -> Planned:
         precision=settings.precision,
         options=options,
         max_batch_size=_largest_batch(session, settings),
-    )
-    infer_plan = InferPlan(
-        spec=spec,
-        backend_class=find(BACKENDS, settings.backend).value,
-        python=options.get("python"),
-        workload=workload,
-        batch_size=settings.batch_size,
-        method=session.method(resolved),
-        timeout_s=settings.measure.timeout_s,
-        gpu_uuids=session.visible_gpus if options.get("device") != "cpu" else (),
-        is_strict=settings.strict,
     )
     defaults = asdict(backend.Options())
     case = infer_case(
@@ -91,12 +83,27 @@ def plan(session: LemSession, layers: Layers) -> Planned:
         workload=workload.canonical(settings.batch_size),
         options={name: value for name, value in options.items() if value != defaults[name]},
     )
+    infer_plan = InferPlan(
+        spec=spec,
+        backend_class=find(BACKENDS, settings.backend).value,
+        python=options.get("python"),
+        workload=workload,
+        batch_size=settings.batch_size,
+        method=session.method(resolved),
+        timeout_s=settings.measure.timeout_s,
+        gpu_uuids=session.visible_gpus if options.get("device") != "cpu" else (),
+        case_key=case.key,
+        is_strict=settings.strict,
+        is_cold=settings.measure.isolation == "case",
+    )
     return Planned(case, infer_plan, resolved)
 
 
 def unplanned_case(item: pytest.Item, arguments: Mapping[str, Any]) -> Case:
     """Return a case named by what was asked for, where the settings make no valid one."""
-    asked = {name: param(item, name) for name in AXES}
+    chosen = combination(item)
+    asked = {".".join(path): found.value for path, found in chosen.values.items()} if chosen else {}
+    asked |= {name: param(item, name) for name in AXES}
     asked |= {name: value for name, value in arguments.items() if value is not None}
     axes = {name: asked.get(name) for name in AXES}
     words = [str(value) for value in axes.values() if value is not None]
@@ -114,15 +121,12 @@ def _origin(config: pytest.Config, name: str) -> str:
     return f"{found.origin}, parametrize" if found else "parametrize"
 
 
-def _backend(settings: Settings) -> Any:
-    backend = load(BACKENDS, settings.backend)
-    if sentence := missing_backend(settings.backend):
+def _backend(settings: Settings, layers: Layers) -> Any:
+    name, precision = settings.backend, settings.precision
+    backend = load(BACKENDS, name)
+    missing = missing_backend(name, has_interpreter=has_interpreter(layers, name))
+    if sentence := missing or lacking_precision(name, precision):
         raise config_error(sentence)
-    if settings.precision not in backend.precisions:
-        raise config_error(
-            f"the backend `{settings.backend}` has no precision `{settings.precision}`; "
-            f"it can do {', '.join(backend.precisions)}"
-        )
     return backend
 
 

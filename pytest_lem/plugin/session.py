@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from warnings import WarningMessage
 
 import pytest
 
@@ -21,6 +22,7 @@ from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.panel import Panel
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.flags import Flag
+from pytest_lem.measure.leftover import Leftover
 from pytest_lem.measure.method import Method
 from pytest_lem.measure.round import Measurement
 from pytest_lem.plugin.exclusivity import isolation_of, visible_boards
@@ -60,7 +62,8 @@ class LemSession:
         prefix = f"{self.worker}-" if self.worker else ""
         self._scratch = TemporaryDirectory(prefix="lem-") if self.is_off else None
         logs = Path(self._scratch.name) if self._scratch else run_directory(config) / "logs"
-        self.pool = HostPool(logs, prefix)
+        self.leftover = Leftover(self.clock, lambda sentence: show_warning(config, sentence))
+        self.pool = HostPool(logs, prefix, self.leftover.check)
         self.largest_batch: dict[tuple[Any, ...], int] = {}
         self.tests = 0
         self.header = ""
@@ -188,6 +191,7 @@ class LemSession:
     def close(self) -> None:
         """End the resident host and let go of the meters."""
         self.pool.close()
+        self.leftover.close()
         self.panel.shut()
         if self._scratch:
             self._scratch.cleanup()
@@ -206,6 +210,17 @@ class LemSession:
         if "simulated" in self.panel.methods:
             flags.add(Flag.SIMULATED)
         return frozenset(flags)
+
+
+def show_warning(config: pytest.Config, sentence: str) -> None:
+    """Put a warning into pytest's summary, past the filters that could make an error of it.
+
+    It may come in the middle of a case that it is not about, or at the very end of a session.
+    """
+    warned = WarningMessage(pytest.PytestWarning(sentence), pytest.PytestWarning, "pytest-lem", 0)
+    config.hook.pytest_warning_recorded.call_historic(
+        kwargs={"warning_message": warned, "when": "runtest", "nodeid": "", "location": None}
+    )
 
 
 def session_of(config: pytest.Config) -> LemSession:

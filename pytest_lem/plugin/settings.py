@@ -13,9 +13,11 @@ from pytest_lem.plugin.options import AXES, MODES, OPTIONS, Given, given, words
 from pytest_lem.registry import BACKENDS, entries, load
 
 if TYPE_CHECKING:  # pydantic and YAML wait until there is something to validate or to read
+    from pytest_lem.config.grid import Grid
     from pytest_lem.config.resolve import Resolved
 
 _LAYERS = pytest.StashKey[Layers]()
+_GRID = pytest.StashKey["Grid"]()
 
 
 def options_of(backend: str) -> type:
@@ -33,6 +35,12 @@ def session_layers(config: pytest.Config) -> Layers:
     if _LAYERS not in config.stash:
         config.stash[_LAYERS] = _read(config)
     return config.stash[_LAYERS]
+
+
+def grid_of(config: pytest.Config) -> Grid | None:
+    """Return what varies by the option `--lem-sweep`, or None without it."""
+    session_layers(config)
+    return config.stash.get(_GRID, None)
 
 
 def check_settings(config: pytest.Config) -> None:
@@ -64,6 +72,16 @@ def axis_values(config: pytest.Config, name: str) -> Given | None:
     return Given([_axis_value(name, value, found.origin) for value in values], found.origin)
 
 
+def default_of(config: pytest.Config, name: str) -> Any:
+    """Return the value of a setting that no test gives."""
+    layers = session_layers(config)
+    if found := layers.leaves.get((name,)):
+        return found.value
+    from pytest_lem.config.models import Settings
+
+    return Settings.model_fields[name].default
+
+
 def mode(config: pytest.Config) -> str:
     """Return `on`, `off` or `only`."""
     found = given(config, "mode")
@@ -88,18 +106,50 @@ def _check_mode(config: pytest.Config) -> None:
 
 
 def _read(config: pytest.Config) -> Layers:
-    layers = Layers()
+    layers, over = Layers(), Layers()
     if file := given(config, "config"):
-        from pytest_lem.config.source import read_file
-
-        base = config.invocation_params.dir if file.origin.startswith("--") else config.rootpath
-        layers.update(read_file(base / Path(file.value).expanduser()))
+        layers.update(_read_config(_path(config, file)))
     for source in ("ini", "variable", "flag"):
         for option in OPTIONS:
             found = given(config, option.name)
             if found and found.origin == getattr(option, source):
-                _put(layers, option.name, option.path, found)
+                _put(over, option.name, option.path, found)
+    if sweep := given(config, "sweep"):
+        from pytest_lem.config.gridfile import read_grid
+
+        grid = read_grid(_path(config, sweep), options_of)
+        _refuse_rivals(config, grid, over)
+        layers.update(grid.base)
+        config.stash[_GRID] = grid
+    layers.update(over)
     return layers
+
+
+def _path(config: pytest.Config, file: Given) -> Path:
+    """Return the path of a file: relative to where it was given."""
+    base = config.invocation_params.dir if file.origin.startswith("--") else config.rootpath
+    return base / Path(file.value).expanduser()
+
+
+def _read_config(path: Path) -> Layers:
+    from pytest_lem.config.source import read_file
+
+    layers = read_file(path)
+    if origin := layers.origin(("grid",)):
+        raise config_error(f"{origin}: a `grid` makes a sweep; give this file to --lem-sweep")
+    return layers
+
+
+def _refuse_rivals(config: pytest.Config, grid: Grid, over: Layers) -> None:
+    """Refuse a value for what varies: it would win over the file, and leave nothing to vary."""
+    for axis in grid.axes:
+        rivals = [sourced.origin for path, sourced in over.leaves.items() if axis.touches(path)]
+        if axis.name in AXES and (found := given(config, axis.name)):
+            rivals.append(found.origin)
+        if rivals:
+            raise config_error(
+                f"{rivals[0]} and {axis.origin} both say what `{axis.name}` is; take one out"
+            )
 
 
 def _put(layers: Layers, name: str, path: tuple[str, ...], found: Given) -> None:

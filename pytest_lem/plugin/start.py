@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from pytest_lem.config.resolve import Resolved
 from pytest_lem.errors import LemError
 from pytest_lem.plugin.assignment import assign_devices
 from pytest_lem.plugin.exclusivity import Exclusivity
 from pytest_lem.plugin.header import header_line
-from pytest_lem.plugin.items import uses, uses_any
+from pytest_lem.plugin.items import combination, uses, uses_any
 from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.measuring import Measuring
 from pytest_lem.plugin.session import SESSION, LemSession
@@ -57,7 +58,7 @@ def _refuse_short_timeouts(session: LemSession, items: list[pytest.Item]) -> Non
 def planned_seconds(session: LemSession, item: pytest.Item) -> float:
     """Return the seconds that windows and idle phases of an energy test take at least."""
     mark = mark_of(item)
-    method = session.method(session.base)
+    method = session.method(_resolved(session, item))
     is_body = not uses_any(item)
     rounds = mark.rounds or (1 if is_body else method.rounds)
     window_s = mark.min_window if mark.min_window is not None else method.min_window_s
@@ -65,6 +66,16 @@ def planned_seconds(session: LemSession, item: pytest.Item) -> float:
         return 0.0 if mark.min_window is None else rounds * window_s
     is_split = method.is_split and uses(item, "inference")
     return rounds * window_s * (2 if is_split else 1) + 2 * method.idle_s
+
+
+def _resolved(session: LemSession, item: pytest.Item) -> Resolved:
+    """Return the settings of the session, with what a sweep has for this test."""
+    swept = combination(item)
+    if swept is None:
+        return session.base
+    layers = session.layers.copy()
+    swept.lay_over(layers)
+    return session.resolve(layers)
 
 
 def _timeout_s(config: pytest.Config, item: pytest.Item) -> float | None:

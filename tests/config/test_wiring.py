@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import pytest_lem
-from pytest_lem.backends.transformers.options import TransformersOptions
+from pytest_lem.backends.option import BackendOptions
 from pytest_lem.config.models import (
     EnergySettings,
     MeasureSettings,
@@ -41,15 +44,30 @@ FIELDS = [
     for field in model.model_fields
     if field not in (*READ_IN_CONFIG, *READ_BY_NAME)
 ]
-#: Where options are read: the file of the backend, and the plugin for those of the host process.
-OPTION_READERS = (
-    PACKAGE / "backends" / "transformers" / "backend.py",
-    PACKAGE / "plugin" / "planning.py",
-)
+
+
+def _backends() -> Iterator[tuple[Path, type[Any]]]:
+    """Yield folder and options of each backend of this distribution."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    for entry in project["entry-points"]["pytest_lem.backends"].values():
+        module, _, name = entry.partition(":")
+        backend = getattr(importlib.import_module(module), name)
+        yield PACKAGE.parent / module.replace(".", "/"), backend.Options
+
+
+OPTIONS = [
+    pytest.param(folder, field.name, id=f"{folder.name}.{field.name}")
+    for folder, options in _backends()
+    for field in fields(options)
+    if field not in fields(BackendOptions)
+]
 
 
 def _reads(source: str, *, workload_is_self: bool = False) -> Iterator[tuple[str, str]]:
-    """Yield owner and name of what is read: `owner.name`, `owner["name"]`, `owner.get("name")`."""
+    """Yield owner and name of what is read: `owner.name`, `owner["name"]`, `owner.get("name")`.
+
+    The name is `*` where it is worked out: `getattr(owner, field.name)`.
+    """
     for node in ast.walk(ast.parse(source)):
         owner, name = None, None
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
@@ -59,9 +77,18 @@ def _reads(source: str, *, workload_is_self: bool = False) -> Iterator[tuple[str
         elif isinstance(node, ast.Call) and node.args and isinstance(node.func, ast.Attribute):
             owner = node.func.value if node.func.attr == "get" else None
             name = _text(node.args[0])
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr":
+            owner, name = node.args[0], _text(node.args[1]) or "*"
         if owner is not None and name is not None:
             word = _last_word(owner)
             yield ("workload" if workload_is_self and word == "self" else word), name
+
+
+def _listed(source: str) -> Iterator[str]:
+    """Yield the texts in sets, lists and tuples."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Set | ast.List | ast.Tuple):
+            yield from filter(None, map(_text, node.elts))
 
 
 def _last_word(node: ast.expr) -> str:
@@ -106,11 +133,20 @@ def test_what_is_read_by_name_is_read_where_tests_are_ordered(field: str) -> Non
     assert f'default_of(config, "{field}")' in (PACKAGE / "plugin" / "collection.py").read_text()
 
 
-@pytest.mark.parametrize("field", [field.name for field in fields(TransformersOptions)])
-def test_every_option_of_transformers_is_read(field: str) -> None:
-    """An option of a backend is read by that backend or where its process is started."""
-    found = {read for path in OPTION_READERS for read in _reads(path.read_text())}
-    assert ("options", field) in found
+@pytest.mark.parametrize(("folder", "field"), OPTIONS)
+def test_every_option_is_read_by_its_backend(folder: Path, field: str) -> None:
+    """By its own name; or with all others, in a loop that does not list it as left out."""
+    paths = [path for path in folder.glob("*.py") if path.name != "options.py"]
+    found = {read for path in paths for read in _reads(path.read_text())}
+    listed = {name for path in paths for name in _listed(path.read_text())}
+    assert ("options", field) in found or (("options", "*") in found and field not in listed)
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(BackendOptions)])
+def test_what_every_backend_has_is_read_where_hosts_are_planned(field: str) -> None:
+    """It is about the process around a backend, which is started before there is one."""
+    planning = (PACKAGE / "plugin" / "planning.py").read_text()
+    assert ("options", field) in _reads(planning)
 
 
 def test_a_field_that_is_only_written_or_named_is_not_read() -> None:
@@ -123,3 +159,12 @@ def test_a_field_that_is_only_written_or_named_is_not_read() -> None:
     assert {("measure", "a"), ("measure", "b"), ("measure", "c")} <= set(
         _reads("measure.a\nself.measure['b']\nbase.settings.measure.get('c')")
     )
+
+
+def test_options_that_are_handed_on_in_a_loop_are_read() -> None:
+    """Unless the loop leaves them out by their name, and nothing else takes them up."""
+    source = "APART = {'b'}\nfor f in fields(options):\n    use(getattr(options, f.name))\n"
+
+    assert ("options", "*") in _reads(source)
+    assert set(_listed(source)) == {"b"}
+    assert list(_listed("found = {'c': 1}\nfound['d']")) == []

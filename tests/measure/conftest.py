@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
@@ -55,6 +56,45 @@ class GivenClock:
     def sleep(self, duration_s: float) -> None:
         self.rests_s.append(duration_s)
         self.time_s += duration_s
+
+
+class NVMLError(Exception):
+    """What pynvml raises."""
+
+    value = 6
+
+
+@dataclass
+class Boards:
+    """The part of `pynvml` that tells the memory of boards. The handle of a board is its UUID."""
+
+    used_bytes: dict[str, int]
+    growth_bytes: int = 0
+    looks: int = 0
+    NVMLError = NVMLError
+
+    def nvmlInit(self) -> None:  # noqa: N802 - pynvml's name
+        pass
+
+    def nvmlShutdown(self) -> None:  # noqa: N802
+        pass
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:  # noqa: N802
+        if uuid not in self.used_bytes:
+            raise NVMLError
+        return uuid
+
+    def nvmlDeviceGetMemoryInfo(self, handle: str) -> SimpleNamespace:  # noqa: N802
+        """Tell what is in use; with each look it is as much more as `growth_bytes` says."""
+        self.looks += 1
+        self.used_bytes[handle] += self.growth_bytes
+        return SimpleNamespace(used=self.used_bytes[handle] - self.growth_bytes)
+
+
+@pytest.fixture
+def boards() -> Boards:
+    """Return a board with half a GiB in use."""
+    return Boards({"GPU-a": 1 << 29})
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +16,17 @@ from pytest_lem.backends.host.pool import HostPool
 from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.energy.reading import Tier
 from pytest_lem.errors import LemError
-from pytest_lem.measure.infer import InferPlan, InferRun
+from pytest_lem.measure.infer import InferRun
+from pytest_lem.measure.leftover import Leftover
 from pytest_lem.measure.method import Method
+from pytest_lem.measure.plan import InferPlan
+from pytest_lem.measure.preflight.machine import Device, Machine
 from pytest_lem.measure.round import Measurement
 from pytest_lem.workloads.workload import Workload
 
 OPTIONS = {"python": None, "order": 4, "cpu_s": 0.0, "faults": ""}
+#: The phases before the warm-up, those of its load that the backend tells among them.
+LOADING = ["start", "import", "load", "load/read", "load/train"]
 WORKLOAD = Workload(prompts=("The sun", "A river"), output_tokens=6)
 
 
@@ -35,11 +42,11 @@ def pool(tmp_path: Path) -> Iterator[HostPool]:
 def run_of(ngram: Path, pool: HostPool, metered: Any, rests: Any) -> Callable[..., InferRun]:
     """Make the run of a case: two rounds of two requests of six tokens, shortly warmed up."""
 
-    def make(*, faults: str = "", panel: Any = None, **changes: Any) -> InferRun:
+    def make(*, faults: str = "", panel: Any = None, more: Any = None, **changes: Any) -> InferRun:
         spec = LoadSpec(
             backend="ngram",
             model=str(ngram),
-            precision="float64",
+            precision=changes.pop("precision", "float64"),
             options={**OPTIONS, "faults": faults},
         )
         fields = {
@@ -50,10 +57,12 @@ def run_of(ngram: Path, pool: HostPool, metered: Any, rests: Any) -> Callable[..
             "batch_size": 2,
             "timeout_s": 60.0,
         }
-        fields |= {name: changes.pop(name) for name in [*fields] if name in changes}
+        names = [field.name for field in dataclasses.fields(InferPlan)]
+        fields |= {name: changes.pop(name) for name in names if name in changes}
         method = Method(**{"rounds": 2, **changes})
         panel = panel or metered()[0]
-        return InferRun(InferPlan(**fields, method=method), pool, panel, rests(method, panel))
+        plan = InferPlan(**fields, method=method)
+        return InferRun(plan, pool, panel, rests(method, panel), **(more or {}))
 
     return make
 
@@ -65,11 +74,22 @@ def _energy_j(found: Measurement) -> list[float | None]:
 def test_a_case_is_loaded_warmed_up_and_measured(run_of: Any) -> None:
     """Phases and rounds follow each other, each with the energy between its own stamps."""
     found = run_of().measure()
-    assert [phase.name for phase in found.phases] == ["load", "warmup"]
+    assert [phase.name for phase in found.phases] == [*LOADING, "warmup"]
     assert [r.seq for r in found.rounds] == [0, 1]
     assert _energy_j(found) == [pytest.approx(3 * r.window_s) for r in found.rounds]
-    stamps = [t for part in (*found.phases, *found.rounds) for t in (part.start_s, part.end_s)]
+    parts = [*(p for p in found.phases if "/" not in p.name), *found.rounds]
+    stamps = [t for part in parts for t in (part.start_s, part.end_s)]
     assert stamps == sorted(stamps)
+
+
+def test_what_a_backend_tells_of_its_load_stands_in_the_ledger(run_of: Any) -> None:
+    """Its parts lie within the load; their energy is not known, and they are no setting."""
+    found = run_of().measure()
+    load, read, train = found.phases[2:5]
+    assert load.start_s <= read.start_s <= read.end_s == train.start_s
+    assert train.end_s <= load.end_s
+    assert [bool(phase.energies) for phase in (load, read, train)] == [True, False, False]
+    assert "spans" not in found.applied
 
 
 def test_the_work_of_a_round_is_counted_from_its_requests(run_of: Any) -> None:
@@ -101,13 +121,15 @@ def test_the_next_case_uses_the_resident_host(run_of: Any, pool: HostPool) -> No
 
 
 def test_the_meters_follow_the_host_and_are_closed(run_of: Any, metered: Any) -> None:
-    """They are opened for the process that holds the model, and let go at the end."""
+    """They are opened for the process that holds the model once it is there, and let go."""
     panel, meter = metered()
     run_of(panel=panel, rounds=1).measure()
     opened = [event for event in meter.events if event.startswith("open")]
-    assert len(opened) == 2
-    assert len(set(opened)) == 1
-    assert psutil.pid_exists(int(opened[0].split()[1]))
+    before, *during = (int(event.split()[1]) for event in opened)
+    assert before == os.getpid()
+    assert len(during) == 2
+    assert len(set(during)) == 1
+    assert psutil.pid_exists(during[0])
     assert meter.events[-1] == "close"
 
 
@@ -135,8 +157,8 @@ def test_a_free_end_may_come_early(run_of: Any) -> None:
 
 
 def test_a_silent_counter_makes_its_round_invalid(run_of: Any, metered: Any) -> None:
-    """Load and warm-up had energy, the first round had none."""
-    panel, _ = metered(Tier.COUNTER, [1.0, 1.0, None])
+    """Loading and warm-up had energy, the first round had none."""
+    panel, _ = metered(Tier.COUNTER, [1.0] * 4 + [None])
     found = run_of(panel=panel).measure()
     assert [r.reasons for r in found.rounds] == [["meter_silent"], []]
 
@@ -150,7 +172,7 @@ def test_an_early_warm_up_is_flagged(run_of: Any) -> None:
 def test_power_at_rest_is_measured_before_and_after(run_of: Any, clock: Any) -> None:
     """Idle phases stand around the rounds, with the model loaded."""
     found = run_of(idle_s=10.0).measure()
-    assert [phase.name for phase in found.phases] == ["load", "warmup", "idle", "idle"]
+    assert [phase.name for phase in found.phases] == [*LOADING, "warmup", "idle", "idle"]
     before, after = (phase for phase in found.phases if phase.name == "idle")
     assert before.end_s <= found.rounds[0].start_s
     assert found.rounds[-1].end_s <= after.start_s
@@ -198,13 +220,13 @@ def test_loading_leaves_out_gpus_that_are_not_used(run_of: Any, metered: Any) ->
     class Several(type(metered()[1])):
         def end(self, edge: int, start_s: float, end_s: float) -> list[Any]:
             (energy,) = super().end(edge, start_s, end_s)
-            extra = [replace(energy, device="unused")] if len(self.events) < 5 else []
+            extra = [replace(energy, device="unused")] if len(self.events) < 11 else []
             return [energy, *extra]
 
     panel, _ = metered()
     panel.meters = [Several(Tier.COUNTER)]
     found = run_of(panel=panel).measure()
-    assert [e.device for e in found.phases[0].energies] == ["given"]
+    assert [e.device for p in found.phases[:3] for e in p.energies] == ["given"] * 3
 
 
 def test_a_failure_leaves_what_was_found_before_it(run_of: Any, metered: Any) -> None:
@@ -215,7 +237,16 @@ def test_a_failure_leaves_what_was_found_before_it(run_of: Any, metered: Any) ->
         run.measure()
     assert caught.value.kind == "engine"
     assert [r.seq for r in run.measurement.rounds] == [0]
-    assert (run.load_id, meter.events[-1]) == ("load-1", "close")
+    assert (run.measurement.load_id, meter.events[-1]) == ("load-1", "close")
+
+
+@pytest.mark.parametrize("place", ["load", "run:2"])
+def test_after_a_failure_the_meters_are_let_go(run_of: Any, metered: Any, place: str) -> None:
+    """They were opened for the load already."""
+    panel, meter = metered()
+    with pytest.raises(LemError):
+        run_of(faults=f"raise@{place}", panel=panel).measure()
+    assert meter.events[-1] == "close"
 
 
 def test_after_a_failure_the_next_case_gets_a_new_host(run_of: Any) -> None:
@@ -227,7 +258,94 @@ def test_after_a_failure_the_next_case_gets_a_new_host(run_of: Any) -> None:
 
 def test_doubts_about_the_prefill_are_doubts_about_the_case(run_of: Any, metered: Any) -> None:
     """A sensor that sleeps while the prefill is measured leaves no valid split."""
-    panel, _ = metered(Tier.COUNTER, [1.0] * 4 + [None] * 2)
+    panel, _ = metered(Tier.COUNTER, [1.0] * 6 + [None] * 2)
     found = run_of(panel=panel, is_split=True).measure()
     assert [r.reasons for r in found.rounds] == [[], []]
     assert found.reasons == {"meter_silent"}
+
+
+def test_what_cannot_work_is_refused_before_a_host_starts(run_of: Any, tmp_path: Path) -> None:
+    """The machine is looked at for the GPUs of the plan; the sentence is all that is left."""
+    looked = []
+
+    def look(uuids: Any) -> Machine:
+        looked.append(uuids)
+        return Machine(devices=(Device(uuid="GPU-a", capability=(7, 5)),))
+
+    spec = LoadSpec(backend="ngram", model="m", precision="bfloat16", options=OPTIONS)
+    run = run_of(spec=spec, gpu_uuids=("GPU-a",), more={"look": look})
+    with pytest.raises(LemError, match="needs compute capability 8"):
+        run.measure()
+    assert looked == [("GPU-a",)]
+    assert not (tmp_path / "logs").exists()
+    assert (run.measurement.phases, run.measurement.load_id) == ([], None)
+
+
+def test_a_doubt_before_the_load_stays_with_the_record(run_of: Any) -> None:
+    """The case is measured, with a flag and the sentence; the next one on its host is not."""
+    look = {"look": lambda _: Machine(devices=(Device(uuid="GPU-a", strangers=(77,)),))}
+    first, second = (run_of(more=look).measure() for _ in range(2))
+    assert "preflight" in first.flags
+    (warned,) = first.warnings
+    assert warned["category"] == "Preflight"
+    assert warned["message"].startswith("the process 77 is on GPU-a before the model is loaded")
+    assert (second.flags & {"preflight"}, second.warnings) == (set(), [])
+
+
+def test_a_cold_start_has_a_host_and_caches_of_its_own(run_of: Any, pool: HostPool) -> None:
+    """What the case before left is not used, and nothing of this one stays."""
+    warm = run_of().measure()
+    cold = [run_of(is_cold=True, faults="cache@load").measure() for _ in range(2)]
+    assert [found.load_id for found in (warm, *cold)] == ["load-1", "load-2", "load-3"]
+    assert all([p.name for p in found.phases] == [*LOADING, "warmup"] for found in cold)
+    places, counts = zip(*(found.applied["cache"] for found in cold), strict=True)
+    assert (len(set(places)), counts) == (2, (1, 1))
+    assert not any(Path(place).parent.exists() for place in places)
+    assert pool.resident(run_of(faults="cache@load")._plan.spec) is None
+
+
+def test_a_cold_start_is_recorded(run_of: Any, ngram: Path) -> None:
+    """What was emptied, and how much of the model the kernel was asked to forget."""
+    assert "cold_start" not in run_of().measure().applied
+    assert run_of(is_cold=True).measure().applied["cold_start"] == {
+        "empty_caches": ["VLLM_CACHE_ROOT", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"],
+        "dropped_bytes": sum(path.stat().st_size for path in ngram.iterdir()),
+    }
+
+
+def test_memory_that_a_case_left_is_told_with_the_next(
+    run_of: Any, boards: Any, pool: HostPool, clock: Any
+) -> None:
+    """The host has ended, its memory is still in use, and the record is already with the test."""
+    leftover = Leftover(clock, lambda _: None, boards)
+    pool._on_end = leftover.check
+    with_gpu = {"gpu_uuids": ("GPU-a",), "more": {"leftover": leftover}}
+    first = run_of(case_key="the first", **with_gpu).measure()
+    boards.used_bytes["GPU-a"] += 1 << 30
+    second = run_of(precision="float32", **with_gpu).measure()
+    assert "memory_left" not in first.flags
+    assert "memory_left" in second.flags
+    (warned,) = second.warnings
+    assert warned["category"] == "MemoryLeft"
+    assert "than before the host of the first (load-1) began" in warned["message"]
+
+
+def test_a_cold_case_tells_itself_what_it_left(
+    run_of: Any, boards: Any, pool: HostPool, clock: Any
+) -> None:
+    """Its host ends with it, so that the warning reaches its own record."""
+    leftover = Leftover(clock, lambda _: None, boards)
+    pool._on_end = leftover.check
+    boards.growth_bytes = 1 << 30
+    run = run_of(gpu_uuids=("GPU-a",), is_cold=True, more={"leftover": leftover})
+    assert "memory_left" in run.measure().flags
+
+
+@pytest.mark.parametrize("fault", ["raise@run:0", "oom@run:0"])
+def test_an_engine_that_failed_is_not_asked_again(run_of: Any, pool: HostPool, fault: str) -> None:
+    """The next case of the same load starts a host of its own."""
+    run = run_of(faults=fault)
+    with pytest.raises(LemError):
+        run.measure()
+
+    assert pool.resident(run._plan.spec) is None

@@ -2,25 +2,20 @@
 
 Its model directory holds a `config.json` and, as its weights, the text it is trained on when it
 loads; a line of that text is a sequence with an end. Put this folder on the import path and the
-entry points beside this file register it. `faults` provokes, for real, what engines do wrong.
+entry points beside this file register it. `faults` are provoked by `ngram_engine`.
 """
 
 from __future__ import annotations
 
-import ctypes
+import atexit
 import json
 import os
 import random
-import resource
-import signal
-import subprocess
-import sys
 import time
-import warnings
 from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -35,6 +30,8 @@ _EOS, _PAD, _UNKNOWN = 0, 1, 2
 _SPECIAL = 3
 #: What a board of the stand-in draws in a batch, and otherwise.
 _WORK_W, _REST_W = 500.0, 70.0
+#: What it has of the memory of such a board.
+_TAKEN_BYTES = 1 << 30
 _TYPE_CODES = {"float64": "d", "float32": "f"}
 
 
@@ -49,6 +46,10 @@ class NgramOptions:
     cpu_s: float = field(
         default=0.0, metadata={"description": "CPU seconds that a batch takes at least.", "ge": 0}
     )
+    device: str = field(default="auto", metadata={"description": "Where to run."})
+    tensor_parallel_size: int = field(
+        default=1, metadata={"description": "Devices, all but one of which rest.", "ge": 1}
+    )
     board: int | None = field(
         default=None,
         metadata={
@@ -60,8 +61,8 @@ class NgramOptions:
     faults: str = field(
         default="",
         metadata={
-            "description": "`NAME@load`, `NAME@prepare` or `NAME@run:N` (in the middle of the "
-            "batch after N others), separated by spaces.",
+            "description": "`NAME@PLACE` with the places `load`, `prepare`, `run:N` (in the middle "
+            "of the batch after N others), `collect` and `end`, separated by spaces.",
             "examples": ["sigkill@run:2"],
         },
     )
@@ -89,17 +90,22 @@ class NgramBackend:
     """Generates text character by character."""
 
     name: ClassVar[str] = "ngram"
-    requires: ClassVar[tuple[str, ...]] = ()
+    requires: ClassVar[tuple[str, ...]] = ("ngram_engine",)
     install: ClassVar[str] = "python -m pip install ngram"
     precisions: ClassVar[tuple[str, ...]] = ("float64", "float32")
     Options: ClassVar[type[NgramOptions]] = NgramOptions
 
     def load(self, spec: LoadSpec) -> dict[str, Any]:
         """Train on the text of the model directory."""
-        self._faults = _Faults(spec.options.faults)
+        from ngram_engine import Faults
+
+        start_s = time.monotonic()
+        self._faults = Faults(spec.options.faults)
         self._applied: dict[str, Any] = {}
         self._cpu_s = spec.options.cpu_s
-        self._board = None if spec.options.board is None else _Board(spec.options.board)
+        self._board = None
+        if spec.options.board is not None:
+            self._board = _Board(spec.options.board, is_leaky="leak" in self._faults.at("end"))
         self._runs = 0
         source = locate(spec.model)
         if not source.is_local:
@@ -110,9 +116,14 @@ class NgramBackend:
         self._characters = sorted(set(text) - {"\n"})
         self._ids = {character: n for n, character in enumerate(self._characters, _SPECIAL)}
         self._order = spec.options.order
+        trained_s = time.monotonic()
         self._train(text, _TYPE_CODES[spec.precision])
         self._provoke("load")
-        return self._in_force(source, spec) | self._applied
+        spans = [
+            {"name": "read", "start_s": start_s, "end_s": trained_s},
+            {"name": "train", "start_s": trained_s, "end_s": time.monotonic()},
+        ]
+        return self._in_force(source, spec) | self._applied | {"spans": spans}
 
     def prepare(self, workload: Workload, batch_size: int) -> Prepared:
         """Turn characters into ids, pad on the left, check the context."""
@@ -154,6 +165,7 @@ class NgramBackend:
 
     def requests(self, outcome: _Outcome) -> list[Request]:
         """Cut the padding after the end of each row."""
+        self._provoke("collect")
         found = []
         for length, row in zip(outcome.batch.lengths, outcome.generated, strict=True):
             ids = row[: row.index(_EOS) + 1] if _EOS in row else row
@@ -237,8 +249,7 @@ class NgramBackend:
         raise AssertionError("the empty context always has a successor")
 
     def _provoke(self, place: str) -> None:
-        for name in self._faults.at(place):
-            _FAULTS[name](self._applied)
+        self._faults.provoke(place, self._applied)
 
 
 class AbsentBackend(NgramBackend):
@@ -266,120 +277,27 @@ def _chosen(pairs: list[tuple[float, int]], workload: Workload, generator: rando
 
 
 class _Board:
-    """A board of the NVML stand-in, on which this process is listed and draws power."""
+    """A board of the NVML stand-in, on which this process is listed, has memory and draws power.
 
-    def __init__(self, index: int) -> None:
+    When it ends in peace it is there no longer, but its memory is, if it is leaky.
+    """
+
+    def __init__(self, index: int, *, is_leaky: bool) -> None:
         import pynvml
         from standin import StandIn
 
         pynvml.nvmlInit()
-        self.uuid = pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(index))
+        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        self.uuid = pynvml.nvmlDeviceGetUUID(handle)
         self._index = index
         self._boards = StandIn.attach()
         self._boards.add_process(index, os.getpid())
+        atexit.register(self._boards.remove_process, index, os.getpid())
+        before_bytes = pynvml.nvmlDeviceGetMemoryInfo(handle).used
+        self._boards.change(index, memory_used_bytes=before_bytes + _TAKEN_BYTES)
+        if not is_leaky:
+            atexit.register(self._boards.change, index, memory_used_bytes=before_bytes)
 
     def draw(self, power_w: float) -> None:
         """Draw so much from now on."""
         self._boards.set_power(self._index, power_w)
-
-
-class _Faults:
-    """The faults that were asked for, by the place where they happen."""
-
-    def __init__(self, text: str) -> None:
-        self._pairs = [tuple(word.split("@")) for word in text.split()]
-
-    def at(self, place: str) -> list[str]:
-        return [name for name, where in self._pairs if where == place]
-
-
-def _fail(_: dict[str, Any]) -> None:
-    raise RuntimeError("the matrix is singular\nand a second line")
-
-
-def _signal_self(_: dict[str, Any]) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _leave(_: dict[str, Any]) -> None:
-    os._exit(3)
-
-
-def _hang(_: dict[str, Any]) -> None:
-    while True:
-        signal.pause()
-
-
-def _interrupt_parent(_: dict[str, Any]) -> None:
-    """Hang, and have the parent do what it does at Ctrl-C."""
-    os.kill(os.getppid(), signal.SIGINT)
-    _hang(_)
-
-
-def _alarm_parent(_: dict[str, Any]) -> None:
-    """Hang, and let the parent's timer run out at once."""
-    os.kill(os.getppid(), signal.SIGALRM)
-    _hang(_)
-
-
-def _kill_parent(_: dict[str, Any]) -> None:
-    os.kill(os.getppid(), signal.SIGKILL)
-    _hang(_)
-
-
-def _exhaust(_: dict[str, Any]) -> None:
-    """Take memory until the system, which may give 256 MiB more, gives none."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    limit = pages * resource.getpagesize() + (256 << 20)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    taken = []
-    while True:
-        taken.append(bytearray(32 << 20))
-
-
-def _print(_: dict[str, Any]) -> None:
-    """Print through Python, through C and to the descriptors themselves."""
-    sys.stdout.write("loading: python\n")
-    ctypes.CDLL(None).puts(b"loading: c library")
-    ctypes.CDLL(None).fflush(None)
-    os.write(1, b"loading: descriptor \xff\n")
-    os.write(2, b"loading: errors\n")
-
-
-def _warn(_: dict[str, Any]) -> None:
-    for _time in range(2):
-        warnings.warn("this chain is deprecated", DeprecationWarning, stacklevel=2)
-
-
-def _write_to_pipe(_: dict[str, Any]) -> None:
-    os.write(int(sys.argv[2]), b"what engines print\n")
-
-
-def _spawn(applied: dict[str, Any]) -> None:
-    """Start a process that outlives its parent if it is let."""
-    code = "import signal\nwhile True: signal.pause()"
-    applied["grandchild"] = subprocess.Popen([sys.executable, "-c", code]).pid
-
-
-def _fork(applied: dict[str, Any]) -> None:
-    """Fork a process that holds everything open that this one does."""
-    applied["grandchild"] = os.fork()
-    if applied["grandchild"] == 0:
-        _hang(applied)
-
-
-_FAULTS: dict[str, Callable[[dict[str, Any]], None]] = {
-    "raise": _fail,
-    "sigkill": _signal_self,
-    "exit": _leave,
-    "hang": _hang,
-    "interrupt": _interrupt_parent,
-    "alarm": _alarm_parent,
-    "orphan": _kill_parent,
-    "oom": _exhaust,
-    "print": _print,
-    "warn": _warn,
-    "garble": _write_to_pipe,
-    "grandchild": _spawn,
-    "fork": _fork,
-}

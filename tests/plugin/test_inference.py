@@ -339,7 +339,7 @@ def test_off_shows_what_the_backend_printed_on_failure(suite):
 
 
 def test_tests_that_share_a_load_load_once(lem, stored):
-    """The second case of a load has no phase `load`; another load ends the first."""
+    """The second case of a load starts and loads nothing; another load ends the first."""
     lem(
         """
         def test_a(inference):
@@ -357,7 +357,8 @@ def test_tests_that_share_a_load_load_once(lem, stored):
     )
     records = stored().records
     phases = [[phase.name for phase in record.phases] for record in records]
-    assert phases == [["load", "warmup"], ["warmup"], ["load", "warmup"], ["load", "warmup"]]
+    whole = ["start", "import", "load", "load/read", "load/train", "warmup"]
+    assert phases == [whole, ["warmup"], whole, whole]
     assert [record.rounds[0].load_id for record in records] == [
         "load-1", "load-1", "load-2", "load-3"
     ]  # fmt: skip
@@ -408,7 +409,7 @@ def test_tests_of_one_load_follow_each_other(lem, stored):
         """
     )
     order = [
-        (record.nodeid.partition("::")[2], len(record.phases) == 2) for record in stored().records
+        (record.nodeid.partition("::")[2], len(record.phases) > 1) for record in stored().records
     ]
     assert order == [
         ("test_a[float64-1]", True),

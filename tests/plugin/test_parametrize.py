@@ -254,6 +254,152 @@ def test_a_backend_is_added_to_a_list(collect):
     assert collect(source, "--lem-backend=ngram") == ["test_it[ngram]"]
 
 
+PAIRS = """
+import pytest
+
+@pytest.mark.parametrize(
+    ("backend", "precision"),
+    [
+        ("ngram", "float64"),
+        ("absent", "float32"),
+        pytest.param("ngram", "float32", id="single", marks=pytest.mark.skip(reason="slow")),
+    ],
+)
+def test_it(inference, backend, precision):
+    assert inference().record.case.settings.precision == precision
+"""
+
+
+def test_rows_of_a_named_backend_are_selected(collect):
+    """They are kept as they are, with their ids, and not multiplied by the other rows."""
+    assert collect(PAIRS, "--lem-backend=ngram") == ["test_it[ngram-float64]", "test_it[single]"]
+
+
+def test_rows_of_a_named_backend_keep_their_marks(lem):
+    """A row that was to be skipped still is."""
+    result = lem(PAIRS, "--lem-backend=ngram", "-rs")
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines("*slow*")
+
+
+def test_a_list_of_ids_names_the_selected_rows(collect):
+    """Each row keeps the id that stood at its place, and one of the row itself comes first."""
+    source = PAIRS.replace("    ],", '    ], ids=["double", "never", "third"],')
+    assert collect(source, "--lem-backend=ngram") == ["test_it[double]", "test_it[single]"]
+
+
+def test_a_backend_that_no_row_has_fills_in(collect):
+    """It runs with each distinct rest of the rows, as another axis would."""
+    source = PAIRS.replace('"ngram"', '"transformers"')
+    assert collect(source, "--lem-backend=ngram") == [
+        "test_it[ngram-float64]", "test_it[ngram-float32]"
+    ]  # fmt: skip
+
+
+def test_a_precision_replaces_those_of_selected_rows(collect):
+    """The backends are selected first, and their rows then have the named precisions."""
+    assert collect(PAIRS, "--lem-backend=ngram", "--lem-precision=float32,int3") == [
+        "test_it[single]", "test_it[ngram-int3]"
+    ]  # fmt: skip
+
+
+def test_one_mark_for_several_tests_suits_each_of_them(collect):
+    """What is given changes the rows of those that measure a model, and of no others."""
+    source = """
+        import pytest
+
+        pytestmark = pytest.mark.parametrize("batch_size", [1, 2, 3], ids=["a", "b", "c"])
+
+        def test_it(inference, batch_size):
+            pass
+
+        def test_plain(batch_size):
+            pass
+        """
+    names = [f"test_plain[{name}]" for name in "abc"]
+    assert collect(source, "--lem-batch-size=8") == ["test_it[8]", *names]
+
+
+def test_a_wrong_mark_is_left_to_pytest(suite):
+    """Rows that do not fit the names are an error of the collection, which pytest explains."""
+    suite.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.mark.parametrize(("batch_size", "length"), [(1, 2), (3,)])
+        def test_it(inference, batch_size, length):
+            pass
+        """
+    )
+    result = suite.runpytest_inprocess("--lem-batch-size=8")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "pytest_lem" not in result.stdout.str().partition("= ERRORS =")[2]
+
+
+def test_a_name_in_a_list_of_one_is_replaced(collect):
+    """With the names as a list, rows are tuples even if there is one name."""
+    source = SINGLE.replace('"batch_size", [1, 8]', '["batch_size"], [(1,), (8,)]')
+    assert collect(source, "--lem-batch-size=8,2") == ["test_it[8]", "test_it[2]"]
+
+
+PRECISIONS = """
+import pytest
+
+@pytest.mark.parametrize("precision", ["float64", "bfloat16", "fp32"])
+@pytest.mark.parametrize("backend", ["ngram"])
+def test_it(inference, backend, precision):
+    assert inference().text
+"""
+LACKING = "the backend `ngram` has no precision `bfloat16`; it can do float64, float32"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--lem-backend=ngram",)], ids=["listed", "selected"])
+def test_a_precision_that_a_backend_lacks_is_skipped(lem, stored, arguments):
+    """A pair that a list or a product makes is skipped with the sentence, the others run."""
+    result = lem(PRECISIONS, "-rs", *arguments)
+    result.assert_outcomes(passed=2, skipped=1)
+    result.stdout.fnmatch_lines(f"SKIPPED*{LACKING}")
+    assert [r.case.settings.precision for r in stored().records] == ["float64", "float32"]
+
+
+def test_a_named_precision_that_some_test_can_have_is_skipped_elsewhere(lem):
+    """Of two named ones, the one that cannot be had fails, since else nobody would miss it."""
+    result = lem(PRECISIONS, "--lem-precision=float32,bfloat16")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(LACKING)
+
+
+def test_a_named_backend_that_has_no_precision_of_any_test_fails(lem):
+    """Nothing that was asked for by name is skipped altogether."""
+    source = PRECISIONS.replace('["float64", "bfloat16", "fp32"]', '["bfloat16"]')
+    lem(source).assert_outcomes(skipped=1)
+    lem(source, "--lem-backend=ngram").assert_outcomes(failed=1)
+
+
+def test_a_precision_that_no_list_gives_is_left_to_the_test(lem):
+    """A test may name another in its body, so the configured one says nothing yet."""
+    source = """
+        import pytest
+
+        @pytest.mark.parametrize("backend", ["ngram"])
+        def test_it(inference, backend):
+            assert inference(precision="float32").text
+        """
+    lem(source, "--lem-set=precision=bfloat16").assert_outcomes(passed=1)
+
+
+def test_packages_of_another_interpreter_are_not_looked_for(lem, suite):
+    """With a Python of its own a backend may be named although its packages are not here."""
+    python = "--lem-set=backends.absent.python=no/such/python"
+    arguments = ("--lem-backend=absent", "--collect-only")
+    assert lem(BACKENDS, *arguments).ret == pytest.ExitCode.USAGE_ERROR
+    assert lem(BACKENDS, *arguments, python).ret == pytest.ExitCode.OK
+    result = lem(BACKENDS, "--lem-backend=absent", python)
+    result.assert_outcomes(failed=1)
+    assert "no/such/python" in result.stdout.str()
+    assert SENTENCE not in result.stdout.str()
+
+
 @pytest.mark.parametrize("way", ["--lem-backend", "LEM_BACKEND"])
 def test_a_missing_backend_that_was_named_is_an_error(suite, monkeypatch, way):
     """Whoever asked for it by name is told the command, and nothing is skipped in silence."""

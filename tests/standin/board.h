@@ -49,7 +49,7 @@ typedef struct {
     double power_limit_w, temperature_c, sm_mhz, memory_mhz, max_sm_mhz, max_memory_mhz;
     double busy_percent, memory_busy_percent, memory_total_bytes, memory_used_bytes;
     double persistence_mode, ecc_mode, mig_mode, virtualization_mode, architecture;
-    double supported_reasons;
+    double supported_reasons, capability_major, capability_minor;
     int64_t reset_ns;
     uint64_t unsupported[UNSUPPORTED];
     Series power_mw, reasons;

@@ -327,6 +327,14 @@ int nvmlDeviceGetMemoryInfo_v2(Device device, struct Memory2 *out)
     return SUCCESS;
 }
 
+int nvmlDeviceGetCudaComputeCapability(Device device, int *major, int *minor)
+{
+    ENTER(find_device);
+    *major = (int)board->capability_major;
+    *minor = (int)board->capability_minor;
+    return SUCCESS;
+}
+
 int nvmlDeviceGetTemperature(Device device, unsigned sensor, unsigned *out)
 {
     ENTER(find_board);

@@ -27,6 +27,7 @@ class Board:
         virtualization_mode: 0 none, 1 passed through, 2 vGPU.
         architecture: NVML's number, 7 Ampere, 9 Hopper.
         supported_reasons: the event reasons that the board knows, as bits.
+        capability_major: the first part of the compute capability, `capability_minor` the other.
 
     """
 
@@ -58,6 +59,8 @@ class Board:
     virtualization_mode: float = 0
     architecture: float = 9
     supported_reasons: float = 0x7FF
+    capability_major: float = 9
+    capability_minor: float = 0
 
 
 #: The numbers that stand in the file, as doubles, in the order of `board.h`.

@@ -98,6 +98,8 @@ def test_every_fact_of_a_board_comes_through(standin: Make) -> None:
         virtualization_mode=2,
         architecture=8,
         supported_reasons=0x1FF,
+        capability_major=8,
+        capability_minor=6,
     )
     standin(board)
     memory = {"total": 2**36, "free": 2**36 - 2**30, "used": 2**30}
@@ -125,6 +127,7 @@ def test_every_fact_of_a_board_comes_through(standin: Make) -> None:
         "GetVirtualizationMode(board)": 2,
         "GetArchitecture(board)": 8,
         "GetSupportedClocksEventReasons(board)": 0x1FF,
+        "GetCudaComputeCapability(board)": [8, 6],
     }
     assert _ask(f"[{', '.join('nvml.nvmlDevice' + call for call in calls)}]") == [*calls.values()]
 

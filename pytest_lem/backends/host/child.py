@@ -36,31 +36,6 @@ def _find_own_package() -> None:
     spec.loader.exec_module(module)
 
 
-def _die_with_parent(pipes: tuple[int, int]) -> None:
-    """Ask Linux to kill this process when pytest ends, however that happens.
-
-    What the backend starts must not stay behind, so a fork watches this process and ends the
-    group after it.
-    """
-    if sys.platform != "linux":
-        return
-    import ctypes
-    import signal
-
-    prctl, pr_set_pdeathsig = ctypes.CDLL(None).prctl, 1
-    prctl(pr_set_pdeathsig, signal.SIGKILL)
-    host = os.getpid()
-    if os.fork():
-        return
-    for fd in pipes:
-        os.close(fd)
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    prctl(pr_set_pdeathsig, signal.SIGTERM)
-    while os.getppid() == host:
-        signal.sigwait([signal.SIGTERM])
-    os.killpg(host, signal.SIGKILL)
-
-
 class Server:
     """Answers one request after the other with one backend."""
 
@@ -75,17 +50,23 @@ class Server:
         handler = getattr(self, f"_do_{message['type']}")
         handler(message)
 
-    def _do_load(self, message: dict[str, Any]) -> None:
+    def _do_import(self, message: dict[str, Any]) -> None:
+        """Import the backend and its engine, whose time is not that of loading a model."""
         from pytest_lem.backends.host.packages import versions
+
+        backend_class = _find(message["backend"])
+        for package in backend_class.requires:
+            _import(package, backend_class)
+        self._send("imported", packages=versions(), python=sys.version.split()[0])
+
+    def _do_load(self, message: dict[str, Any]) -> None:
         from pytest_lem.backends.protocol import LoadSpec
 
-        module, _, name = message["backend"].partition(":")
-        backend_class = getattr(importlib.import_module(module), name)
+        backend_class = _find(message["backend"])
         fields = message["spec"]
         options = backend_class.Options(**fields.pop("options"))
         self._backend = backend_class()
-        applied = self._backend.load(LoadSpec(**fields, options=options))
-        self._send("loaded", applied=applied, packages=versions(), python=sys.version.split()[0])
+        self._send("loaded", applied=self._backend.load(LoadSpec(**fields, options=options)))
 
     def _do_prepare(self, message: dict[str, Any]) -> None:
         from pytest_lem.backends.host.memory import reset_peak
@@ -145,12 +126,36 @@ class Server:
         return list(self._prepared.batches)
 
 
+def _find(entry: str) -> type[Backend]:
+    """Return what an entry point, `module:name`, stands for."""
+    module, _, name = entry.partition(":")
+    found: type[Backend] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _import(package: str, backend_class: type[Backend]) -> None:
+    """Import a package; one that is not there is told with the command that installs it."""
+    from pytest_lem.errors import config_error
+
+    try:
+        importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise config_error(
+            f"the backend `{backend_class.name}` needs {package}, which {sys.executable} does not "
+            f"have; run: {backend_class.install}"
+        ) from error
+
+
 def main(read_fd: int, write_fd: int) -> None:
     """Serve until `quit` or until the other side is gone."""
-    _die_with_parent((read_fd, write_fd))
     _find_own_package()
     from pytest_lem.backends.host.failures import described, recorded_warnings
+    from pytest_lem.backends.host.keeper import put_keeper_between
     from pytest_lem.backends.host.messages import decode, encode
+
+    put_keeper_between((read_fd, write_fd))
 
     with open(read_fd, "rb") as inbox, open(write_fd, "wb", buffering=0) as outbox:
         server = Server(lambda kind, **fields: outbox.write(encode(kind, **fields)))

@@ -23,7 +23,7 @@ def described(error: Exception) -> dict[str, Any]:
         detail = error.detail or (_traceback(error.__cause__) if error.__cause__ else "")
         return {"kind": str(error.kind), "sentence": str(error), "detail": detail}
     detail = _traceback(error)
-    first = (str(error).strip() or "no message").splitlines()[0]
+    first = (str(error).strip() or "no message").splitlines()[0].rstrip(".")
     cause = f"{type(error).__name__}: {first}"
     if _is_out_of_memory(error):
         return {

@@ -1,8 +1,8 @@
 """The language of the host process: versioned JSON lines over two pipes.
 
-A line is one object with `v` (this version) and `type`. Requests: `load`, `prepare`, `arm`,
-`run`, `collect`, `quit`. Answers: `hello`, `loaded`, `prepared`, `armed`, `ran`, `collected`,
-`error`, and after each of them `done` with the warnings of the request.
+A line is one object with `v` (this version) and `type`. Requests: `import`, `load`, `prepare`,
+`arm`, `run`, `collect`, `quit`. Answers: `hello`, `imported`, `loaded`, `prepared`, `armed`, `ran`,
+`collected`, `error`, and after each of them `done` with the warnings of the request.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 #: Both sides must speak the same version.
-VERSION = 1
+VERSION = 2
 
 
 def encode(kind: str, /, **fields: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from pytest_lem.backends.protocol import LoadSpec
 class Loaded:
     """A host with its model: what it holds, and what the engine says is in force.
 
-    `idle` is what the case before has found about the power at rest, for the next one to use.
+    `idle` is what the case before has found about the power at rest, for the next one to use, and
+    `case_key` is that of the last case on it.
     """
 
     spec: LoadSpec
@@ -23,14 +25,21 @@ class Loaded:
     environment: dict[str, object] = field(default_factory=dict)
     is_warm: bool = False
     idle: object = None
+    case_key: str = ""
 
 
 class HostPool:
-    """Keeps the resident host. Asking for another load ends the one that is there first."""
+    """Keeps the resident host. Asking for another load ends the one that is there first.
 
-    def __init__(self, log_dir: Path, prefix: str) -> None:
+    `on_end` is called after the end of each.
+    """
+
+    def __init__(
+        self, log_dir: Path, prefix: str, on_end: Callable[[Loaded], None] = lambda _: None
+    ) -> None:
         self._log_dir = log_dir
         self._prefix = prefix
+        self._on_end = on_end
         self._count = 0
         self._resident: Loaded | None = None
 
@@ -41,12 +50,21 @@ class HostPool:
             return loaded
         return None
 
-    def start(self, spec: LoadSpec, *, python: str | None = None) -> Loaded:
-        """End what is resident and start a process for `spec`; the model is not loaded yet."""
+    def start(
+        self,
+        spec: LoadSpec,
+        *,
+        python: str | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Loaded:
+        """End what is resident and start a process for `spec`; the model is not loaded yet.
+
+        `variables` are added to its environment.
+        """
         self.close()
         self._count += 1
         load_id = f"{self._prefix}load-{self._count}"
-        host = Host(self.log_path(load_id), python=python)
+        host = Host(self.log_path(load_id), python=python, variables=variables)
         self._resident = Loaded(spec, host, load_id)
         return self._resident
 
@@ -56,6 +74,7 @@ class HostPool:
 
     def close(self) -> None:
         """End the resident host, if there is one."""
-        if self._resident is not None:
-            self._resident.host.close()
+        if (ended := self._resident) is not None:
+            ended.host.close()
             self._resident = None
+            self._on_end(ended)

@@ -19,26 +19,35 @@ from pytest_lem.errors import FailureKind, LemError
 _CHILD = Path(__file__).with_name("child.py")
 _HELLO_TIMEOUT_S = 60.0
 _QUIT_TIMEOUT_S = 10.0
+#: Longer than the keeper of the host waits for what it kills.
+_END_TIMEOUT_S = 15.0
 #: How often a process that says nothing is looked at.
 _POLL_S = 1.0
 
 
 class Host:
-    """A process group of its own that holds one backend.
+    """A process group of its own that holds one backend, with a keeper between it and us.
 
     Every `ask` has a deadline. Whatever interrupts an `ask` (the deadline, a test's timeout,
     Ctrl-C) kills the whole group: half an answer is of no use, and nothing may be left running.
     """
 
-    def __init__(self, log_path: Path, *, python: str | None = None) -> None:
+    def __init__(
+        self,
+        log_path: Path,
+        *,
+        python: str | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.log_path = log_path
+        self._pid: int | None = None
         self.warnings: list[dict[str, str]] = []
         self._buffer = b""
         self._is_done = True
         child_read, self._outbox = os.pipe()
         self._inbox, child_write = os.pipe()
         try:
-            self._process = _spawn(log_path, python, child_read, child_write)
+            self._process = _spawn(log_path, python, variables or {}, child_read, child_write)
         except OSError as error:
             os.close(self._inbox)
             os.close(self._outbox)
@@ -50,12 +59,16 @@ class Host:
         finally:
             os.close(child_read)
             os.close(child_write)
-        self._receive("hello", time.monotonic() + _HELLO_TIMEOUT_S)
+        try:
+            self._pid = self._receive("hello", time.monotonic() + _HELLO_TIMEOUT_S)["pid"]
+        except BaseException:
+            self.kill()
+            raise
 
     @property
     def pid(self) -> int:
-        """Return the process id, which is also the id of the process group."""
-        return self._process.pid
+        """Return the id of the process that holds the backend, which is also that of its group."""
+        return self._process.pid if self._pid is None else self._pid
 
     @property
     def is_alive(self) -> bool:
@@ -96,15 +109,21 @@ class Host:
         self.kill()
 
     def kill(self) -> None:
-        """Kill the process group; safe to call again."""
+        """Kill the host with all that it has started; safe to call again."""
         if self._inbox < 0:
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
-        for fd in (self._inbox, self._outbox):
-            os.close(fd)
-        self._inbox = self._outbox = -1
+        try:
+            if self._pid is not None:
+                _kill_group(self._pid)
+            self._process.terminate()  # the keeper ends when nothing is left
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_END_TIMEOUT_S)
+        finally:
+            _kill_group(self._process.pid)
+            self._process.wait()
+            for fd in (self._inbox, self._outbox):
+                os.close(fd)
+            self._inbox = self._outbox = -1
 
     def _settle(self, deadline: float) -> None:
         if not self._is_done:
@@ -169,8 +188,10 @@ class Host:
 
     def _gone(self) -> LemError:
         """Explain the end of the process, after it."""
-        code = self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_TIMEOUT_S)
         self.kill()
+        code = self._process.wait()
         if code < 0:
             name = signal.Signals(-code).name
             hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""
@@ -183,8 +204,13 @@ class Host:
         )
 
 
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
 def _spawn(
-    log_path: Path, python: str | None, read_fd: int, write_fd: int
+    log_path: Path, python: str | None, variables: Mapping[str, str], read_fd: int, write_fd: int
 ) -> subprocess.Popen[bytes]:
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("ab") as log:
@@ -194,7 +220,7 @@ def _spawn(
             stdout=log,
             stderr=subprocess.STDOUT,
             pass_fds=(read_fd, write_fd),
-            env=_environment(os.environ, is_same_python=python is None),
+            env={**_environment(os.environ, is_same_python=python is None), **variables},
             start_new_session=True,
         )
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pytest_lem.backends.models import ModelSource, locate
+from pytest_lem.backends.host.failures import described
+from pytest_lem.backends.host.packages import require_version
+from pytest_lem.backends.models import locate
 from pytest_lem.backends.protocol import LoadSpec, Prepared, Request
 from pytest_lem.backends.tokens import HuggingFaceTokenizer, prompts_of, up_to_eos
+from pytest_lem.backends.transformers.applied import context_length, in_force
+from pytest_lem.backends.transformers.devices import chosen_map, gpus, placement
+from pytest_lem.backends.transformers.generation import Generation
 from pytest_lem.backends.transformers.options import TransformersOptions
-from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.backends.transformers.pretrained import commit_of, first_line, load_pretrained
+from pytest_lem.backends.transformers.probe import Observed, observe
+from pytest_lem.errors import FailureKind, config_error
 from pytest_lem.workloads.workload import Workload
 
 
@@ -63,48 +70,42 @@ class TransformersBackend:
     Options: ClassVar[type[TransformersOptions]] = TransformersOptions
 
     def load(self, spec: LoadSpec) -> dict[str, Any]:
-        """Load model and tokenizer; see `Backend.load`."""
+        """Load model and tokenizer, generate a token or two; see `Backend.load`."""
         source = locate(spec.model)
         import torch
         import transformers
-        from safetensors import SafetensorError
 
+        require_version(torch.__version__, "2.6", "torch", self.install)
+        require_version(transformers.__version__, "5.0", "transformers", self.install)
         options: TransformersOptions = spec.options  # type: ignore[assignment]
-        if options.num_threads:
-            torch.set_num_threads(options.num_threads)
+        _set_up(torch, options)
         self._torch = torch
-        self._device = _device(torch, options.device)
-        common = {
-            "revision": options.revision,
-            "trust_remote_code": options.trust_remote_code,
-            "local_files_only": source.is_local,
+        self._tokenizer, self._model = load_pretrained(source, spec, chosen_map(torch, options))
+        self._gpus = gpus(placement(self._model).values())
+        self._device = self._gpus[0] if self._gpus else "cpu"
+        self._is_compiled, self._precision = options.torch_compile, spec.precision
+        self._prepare_generation(options)
+        observed = self._observe()
+        return {
+            "backend_version": transformers.__version__,
+            "model_location": source.location,
+            "model_sha256": source.sha256,
+            "model_revision": commit_of(source, options.revision),
+            **in_force(torch, self._model, options, observed),
         }
-        try:
-            self._tokenizer = transformers.AutoTokenizer.from_pretrained(
-                source.location, padding_side="left", **common
-            )
-            self._model = transformers.AutoModelForCausalLM.from_pretrained(
-                source.location,
-                dtype=getattr(torch, spec.precision),
-                attn_implementation=options.attn_implementation,
-                device_map={"": self._device},
-                **common,
-            ).eval()
-        except (OSError, ValueError, SafetensorError) as error:
-            raise _not_loaded(source, error) from error
-        self._prompts = HuggingFaceTokenizer(self._tokenizer)
-        if self._tokenizer.pad_token_id is None:
-            self._tokenizer.pad_token = self._tokenizer.eos_token
-        self._eos_ids = _as_set(self._model.generation_config.eos_token_id)
-        # `generate` fills what we leave open from the model's own configuration, which would
-        # bring back its end-of-sequence token, its sampling and its lengths.
-        self._model.generation_config = transformers.GenerationConfig()
-        return self._applied(source, transformers.__version__)
 
     def prepare(self, workload: Workload, batch_size: int) -> Prepared:
-        """Tokenise, pad on the left and check against the context."""
+        """Tokenise, pad on the left and check against the context.
+
+        What earlier workloads left behind is dropped, so that it makes no difference in which
+        order they come: a static cache would stay as long as the longest needed it, and what was
+        compiled for one shape would be made general by the next.
+        """
         batches = [self._batch(texts, workload) for texts in workload.batches(batch_size)]
         lengths = [length for batch in batches for length in batch.lengths]
+        self._model._previous_max_cache_length = -1  # noqa: SLF001 - no public name
+        if self._is_compiled:
+            self._compile(batches)
         return Prepared(batches=batches, input_tokens=sum(lengths), requests=len(lengths))
 
     def run(self, batch: _Batch) -> _Outcome:
@@ -129,8 +130,8 @@ class TransformersBackend:
 
     def synchronise(self) -> None:
         """Wait for CUDA; a CPU has finished when the call returns."""
-        if self._device.startswith("cuda"):
-            self._torch.cuda.synchronize(self._device)
+        for device in self._gpus:
+            self._torch.cuda.synchronize(device)
 
     def requests(self, outcome: _Outcome) -> list[Request]:
         """Cut each row at its own end of sequence; what follows is padding, not output."""
@@ -159,99 +160,85 @@ class TransformersBackend:
         ids = up_to_eos(list(token_ids), self._eos_ids)
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
 
+    def _prepare_generation(self, options: TransformersOptions) -> None:
+        """Take what the model says of its generation, and leave nothing of it in force.
+
+        `generate` fills what is left open from the model's own configuration, which would bring
+        back its end-of-sequence token, its sampling and its lengths.
+        """
+        from transformers import GenerationConfig
+
+        if (options.cache_implementation or "").startswith("offloaded") and not self._gpus:
+            raise config_error(
+                f"`backends.transformers.cache_implementation: {options.cache_implementation}` "
+                "keeps the cache off the GPU, but the model runs on the CPU; take `dynamic` or "
+                "`static`"
+            )
+        if self._tokenizer.pad_token_id is None:
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+        self._prompts = HuggingFaceTokenizer(self._tokenizer)
+        self._eos_ids = _as_set(self._model.generation_config.eos_token_id)
+        self._model.generation_config = GenerationConfig()
+        self._generation = Generation(
+            options, pad_id=self._tokenizer.pad_token_id, eos_ids=self._eos_ids
+        )
+
+    def _observe(self) -> Observed:
+        """Watch the first tokens; what this machine cannot compute is found here."""
+        if self._is_compiled:
+            self._torch.compiler.reset()  # so that nothing of another model passes for this one's
+        with self._explained():
+            return observe(self._torch, self._model, self._first_tokens)
+
+    def _compile(self, batches: Sequence[_Batch]) -> None:
+        """Compile for the shapes of batches, by running them, and forget what was before."""
+        self._torch.compiler.reset()
+        with self._explained():
+            for batch in batches:
+                self.run(batch)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say what a person can do where PyTorch cannot compute what it was given."""
+        try:
+            yield
+        except RuntimeError as error:
+            if described(error)["kind"] == FailureKind.OOM:
+                raise
+            raise config_error(
+                f"the model loads, but does not compute a token in {self._precision} on "
+                f"{self._device} ({first_line(error)}); take another precision or attention "
+                "implementation, or leave `torch_compile` out"
+            ) from error
+
+    def _first_tokens(self, tokens: int) -> Any:
+        prompt = self._torch.zeros((1, 1), dtype=self._torch.long, device=self._device)
+        with self._torch.inference_mode():
+            return self._model.generate(
+                prompt,
+                attention_mask=self._torch.ones_like(prompt),
+                generation_config=self._generation.of_probe(tokens),
+            )
+
     def _batch(self, texts: list[str], workload: Workload) -> _Batch:
-        ids = prompts_of(self._prompts, texts, workload, self._context_length())
+        ids = prompts_of(self._prompts, texts, workload, context_length(self._model))
         padded = self._tokenizer.pad({"input_ids": ids}, padding=True, return_tensors="pt")
         self._is_streaming = workload.streaming
         return _Batch(
             inputs={key: value.to(self._device) for key, value in padded.items()},
             lengths=[len(row) for row in ids],
-            generation=self._generation(workload),
+            generation=self._generation.of_workload(workload),
             seed=workload.seed if workload.temperature > 0 else None,
             eos_ids=frozenset() if workload.ignore_eos else self._eos_ids,
         )
 
-    def _generation(self, workload: Workload) -> Any:
-        from transformers import GenerationConfig
 
-        sampling: dict[str, Any] = {"do_sample": False}
-        if workload.temperature > 0:
-            sampling = {
-                "do_sample": True,
-                "temperature": workload.temperature,
-                "top_p": workload.top_p,
-                "top_k": 0,
-            }
-        return GenerationConfig(
-            max_new_tokens=workload.output_tokens,
-            min_new_tokens=workload.min_output_tokens,
-            eos_token_id=None if workload.ignore_eos else sorted(self._eos_ids),
-            pad_token_id=self._tokenizer.pad_token_id,
-            **sampling,
-        )
-
-    def _context_length(self) -> int | None:
-        return getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
-
-    def _applied(self, source: ModelSource, version: str) -> dict[str, Any]:
-        """Read back from the live objects what is in force."""
-        torch, model = self._torch, self._model
-        dtypes = Counter[str]()
-        for parameter in model.parameters():
-            dtypes[str(parameter.dtype).removeprefix("torch.")] += parameter.numel()
-        return {
-            "backend_version": version,
-            "model_location": source.location,
-            "model_sha256": source.sha256,
-            "model_revision": getattr(model.config, "_commit_hash", None),
-            "architecture": type(model).__name__,
-            "parameters": sum(dtypes.values()),
-            "precision": dtypes.most_common(1)[0][0],
-            "dtype": dict(dtypes),
-            "device": self._device,
-            "device_uuids": _device_uuids(torch, self._device),
-            "context_length": self._context_length(),
-            "num_threads": torch.get_num_threads(),
-            "options": {
-                "device": self._device,
-                "attn_implementation": model.config._attn_implementation,  # noqa: SLF001 - no public name
-                "num_threads": torch.get_num_threads(),
-            },
-        }
-
-
-def _device(torch: Any, wanted: str) -> str:
-    has_cuda = torch.cuda.is_available()
-    if wanted == "auto":
-        return "cuda:0" if has_cuda else "cpu"
-    if wanted == "cpu":
-        return "cpu"
-    if not has_cuda:
-        raise LemError(
-            f"`backends.transformers.device` is {wanted}, but PyTorch {torch.__version__} sees no "
-            "CUDA device; install a CUDA build, check the driver, or take `auto`",
-            kind=FailureKind.CONFIG,
-        )
-    index = int(wanted.partition(":")[2] or 0)
-    if index >= torch.cuda.device_count():
-        raise LemError(
-            f"`backends.transformers.device` is {wanted}, but there are only "
-            f"{torch.cuda.device_count()} CUDA devices",
-            kind=FailureKind.CONFIG,
-        )
-    return f"cuda:{index}"
-
-
-def _device_uuids(torch: Any, device: str) -> list[str]:
-    """Return the NVML names of the devices in use."""
-    if not device.startswith("cuda"):
-        return []
-    return [f"GPU-{torch.cuda.get_device_properties(device).uuid}"]
-
-
-def _not_loaded(source: ModelSource, error: Exception) -> LemError:
-    first = (str(error).strip() or "no message").splitlines()[0]
-    return LemError(f"cannot load the model {source.location}: {first}", kind=FailureKind.DATA)
+def _set_up(torch: Any, options: TransformersOptions) -> None:
+    """Set what PyTorch keeps for the whole process; before it does any work."""
+    if options.num_threads:
+        torch.set_num_threads(options.num_threads)
+    if options.float32_matmul_precision:
+        torch.set_float32_matmul_precision(options.float32_matmul_precision)
 
 
 def _as_set(value: int | list[int] | None) -> frozenset[int]:

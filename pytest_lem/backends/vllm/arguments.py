@@ -27,7 +27,7 @@ _OURS = frozenset(
 _CPU_KV_CACHE_BYTES = 2 << 30
 
 
-def set_variables(options: VllmOptions, *, is_local: bool) -> None:
+def set_variables(options: VllmOptions) -> None:
     """Set what vLLM reads from the environment; before it is imported."""
     is_apart = options.engine == "AsyncLLM" or bool(options.enable_v1_multiprocessing)
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = str(int(is_apart))
@@ -36,8 +36,6 @@ def set_variables(options: VllmOptions, *, is_local: bool) -> None:
         os.environ["VLLM_CPU_OMP_THREADS_BIND"] = options.cpu_omp_threads_bind
     if options.omp_num_threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(options.omp_num_threads)
-    if is_local:
-        os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def set_threads(options: VllmOptions) -> None:

@@ -44,7 +44,7 @@ class VllmBackend:
     name: ClassVar[str] = "vllm"
     requires: ClassVar[tuple[str, ...]] = ("vllm",)
     install: ClassVar[str] = (
-        "python -m pip install 'pytest-lem[vllm]' (CUDA), or see docs/backends.md for a CPU"
+        "python -m pip install 'pytest-lem[vllm]' (for CUDA; docs/backends.md has the way for a CPU)"
     )
     precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16", "float16")
     Options: ClassVar[type[VllmOptions]] = VllmOptions
@@ -53,7 +53,7 @@ class VllmBackend:
         """Start the engine; see `Backend.load`."""
         options: VllmOptions = spec.options  # type: ignore[assignment]
         source = locate(spec.model)
-        set_variables(options, is_local=source.is_local)
+        set_variables(options)
         import vllm
 
         require_version(vllm.__version__, _OLDEST, "vllm", self.install)

@@ -97,6 +97,7 @@ class VllmOptions(BackendOptions):
         "VLLM_CPU_OMP_THREADS_BIND: the CPUs of a worker's threads, `0-3` or, for each worker, "
         "`0-3|4-7`; where workers are processes of their own.",
         ["0"],
+        companions={"enable_v1_multiprocessing": True},
         pattern=r"^(auto|nobind|\d+(-\d+)?([,|]\d+(-\d+)?)*)$",
     )
     revision: str | None = option(

@@ -1,5 +1,6 @@
 """Which host is resident."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -62,6 +63,26 @@ def test_the_next_load_ends_the_one_before(pool):
     assert not first.host.is_alive
     assert second.host.is_alive
     assert pool.resident(SPEC) is None
+
+
+def test_the_end_of_each_host_is_told_once(tmp_path):
+    """Whoever looks after the devices learns which load has ended, when nothing of it is left."""
+    ended = []
+    pool = HostPool(tmp_path, "", lambda found: ended.append((found.load_id, found.host.is_alive)))
+    loaded(pool)
+    loaded(pool)
+    assert ended == [("load-1", False)]
+    pool.close()
+    pool.close()
+    assert ended == [("load-1", False), ("load-2", False)]
+
+
+def test_a_host_can_be_given_variables(pool):
+    """They come on top of ours."""
+    found = pool.start(SPEC, variables={"SOME_CACHE": "somewhere"})
+    there = psutil.Process(found.host.pid).environ()
+    assert there["SOME_CACHE"] == "somewhere"
+    assert there["PATH"] == os.environ["PATH"]
 
 
 def test_each_load_has_a_name_and_a_log(pool, tmp_path):

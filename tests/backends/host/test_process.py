@@ -40,6 +40,32 @@ def test_a_host_leads_a_process_group_of_its_own(asker):
     assert asker.host.is_alive
 
 
+def test_the_engine_can_be_imported_before_it_loads(asker):
+    """What its packages are is known then."""
+    imported = asker.import_engine()
+    assert imported["packages"]["pytest"]
+    assert imported["python"] == sys.version.split()[0]
+    assert asker.load()["applied"]
+
+
+def test_a_package_that_is_not_there_is_told_with_its_command(asker):
+    """Under another interpreter only the host can find out."""
+    error = failure(asker.import_engine, backend="ngram_backend:AbsentBackend")
+    assert error.kind is FailureKind.CONFIG
+    assert str(error) == (
+        f"the backend `absent` needs an_engine_that_is_not_here, which {sys.executable} does not "
+        "have; run: python -m pip install absent-engine"
+    )
+
+
+def test_an_import_that_fails_is_the_engines_failure(start, monkeypatch):
+    """A package that is there and broken is not told to be missing."""
+    monkeypatch.setenv("NGRAM_FAULTS", "raise@import")
+    error = failure(start().import_engine)
+    assert error.kind is FailureKind.ENGINE
+    assert "RuntimeError: the matrix is singular" in str(error)
+
+
 def test_a_measurement_from_load_to_timelines(asker):
     """The stamps of a window hold those of its requests, and every token has its time."""
     applied = asker.load()["applied"]
@@ -149,21 +175,28 @@ def test_running_out_of_memory_is_told_apart(asker):
     assert asker.host.is_alive
 
 
-@pytest.mark.parametrize("place", ["load", "run:0"])
-def test_the_deadline_kills_the_group(start, survivors, place):
+@pytest.mark.parametrize("place", ["import", "load", "prepare", "run:0", "run:1", "collect"])
+def test_the_deadline_ends_everything(start, survivors, monkeypatch, place):
     """A backend that hangs ends with all its processes, and the sentence says what to do."""
+    faults = f"grandchild@import escape@import hang@{place}"
+    monkeypatch.setenv("NGRAM_FAULTS", faults)
     asker = start()
-    if place == "load":
-        error = failure(asker.load, 0.05, faults="grandchild@load hang@load")
-    else:
-        grandchild = asker.load(faults="grandchild@load hang@run:0")["applied"]["grandchild"]
-        asker.prepare()
-        assert psutil.pid_exists(grandchild)
-        error = failure(asker.run, timeout_s=0.05)
+    error = failure(asker.measure, place, 0.05, faults=faults)
     assert error.kind is FailureKind.TIMEOUT
     assert "did not answer in time and was killed; raise `measure.timeout_s`" in str(error)
     assert not asker.host.is_alive
     assert survivors() == []
+
+
+def test_a_host_that_does_not_say_hello_is_ended(start, tmp_path, survivors, monkeypatch):
+    """An interpreter that hangs as it starts, and is deaf, ends with what it has started."""
+    monkeypatch.setattr("pytest_lem.backends.host.process._HELLO_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("pytest_lem.backends.host.process._END_TIMEOUT_S", 0.05)
+    python = script(tmp_path / "python", "trap '' TERM", "sleep 1000 &", "exec sleep 1000")
+    before = descriptors()
+    assert failure(start, python=python).kind is FailureKind.TIMEOUT
+    assert survivors() == []
+    assert descriptors() == before
 
 
 def test_an_interrupt_kills_the_group(start, survivors, monkeypatch):
@@ -171,7 +204,7 @@ def test_an_interrupt_kills_the_group(start, survivors, monkeypatch):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         asker = start()
-        asker.load(faults="grandchild@load interrupt@run:0")
+        asker.load(faults="escape@load interrupt@run:0")
         asker.prepare()
         with pytest.raises(KeyboardInterrupt):
             asker.run()
@@ -181,7 +214,7 @@ def test_an_interrupt_kills_the_group(start, survivors, monkeypatch):
     assert survivors() == []
 
 
-@pytest.mark.parametrize("holder", ["grandchild", "fork"])
+@pytest.mark.parametrize("holder", ["grandchild", "escape", "fork"])
 def test_a_kill_is_explained_at_once(start, survivors, holder):
     """SIGKILL is named with its usual cause, even where a fork still holds the pipes open."""
     asker = start()
@@ -223,8 +256,8 @@ def test_noise_in_the_pipe_is_refused(start, survivors):
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        ('{"v":0,"type":"hello"}', "not a message of version 1"),
-        ('{"v":1,"type":"bye"}', "answered `bye` in place of `hello`; both sides must come from"),
+        ('{"v":0,"type":"hello"}', "not a message of version 2"),
+        ('{"v":2,"type":"bye"}', "answered `bye` in place of `hello`; both sides must come from"),
     ],
     ids=["version", "type"],
 )
@@ -279,11 +312,11 @@ def test_another_interpreter_sees_its_own_packages_only(start, tmp_path, ngram):
     error = failure(start(python=str(python)).load)
     assert "No module named 'ngram_backend'" in str(error)
 
-    for source in (ngram.parent / "ngram_backend.py", ngram.parent / "ngram-1.0.dist-info"):
-        (packages / source.name).symlink_to(source)
+    for name in ("ngram_backend.py", "ngram_engine.py", "ngram-1.0.dist-info"):
+        (packages / name).symlink_to(ngram.parent / name)
     asker = start(python=str(python))
-    loaded = asker.load()
-    assert loaded["packages"] == {}
+    assert asker.import_engine()["packages"] == {}
+    asker.load()
     asker.prepare()
     asker.run()
     assert asker.collect()["text"]
@@ -301,9 +334,9 @@ def test_closing_ends_the_process_in_peace(asker):
 
 
 def test_closing_takes_the_children_along(start, survivors):
-    """What a backend started and forgot ends with its host."""
+    """What a backend started and forgot ends with its host, wherever it went."""
     asker = start()
-    asker.load(faults="grandchild@load")
+    asker.load(faults="grandchild@load escape@load")
     asker.host.close()
     assert survivors() == []
 
@@ -323,27 +356,26 @@ from pytest_lem.backends.host.process import Host
 
 host = Host(Path(sys.argv[1]))
 spec = {"backend": "ngram", "model": sys.argv[2], "precision": "float64", "max_batch_size": 1,
-        "options": {"faults": "grandchild@load orphan@load"}}
+        "options": {"faults": "grandchild@load escape@load %s"}}
 host.ask("load", "loaded", timeout_s=60, backend="ngram_backend:NgramBackend", spec=spec)
+import os; os.kill(os.getpid(), 9)
 """
 
 
-def test_a_host_dies_with_its_parent(ngram, tmp_path, survivors):
-    """When pytest is killed by SIGKILL in the middle of a request, no process stays."""
-    done = subprocess.run(
-        [sys.executable, "-c", PARENT, str(tmp_path / "log"), str(ngram)], check=False
-    )
-    assert done.returncode == -signal.SIGKILL
+@pytest.mark.parametrize("fault", ["orphan@load", ""], ids=["asked", "not asked"])
+def test_a_host_dies_with_its_parent(ngram, tmp_path, survivors, fault):
+    """When pytest is killed in the middle of a request, or between two, no process stays."""
+    arguments = [sys.executable, "-c", PARENT % fault, str(tmp_path / "log"), str(ngram)]
+    assert subprocess.run(arguments, check=False).returncode == -signal.SIGKILL
     assert survivors() == []
 
 
-def test_a_host_that_is_not_asked_dies_with_its_parent(ngram, tmp_path, survivors):
-    """When pytest is gone between two requests, its host ends too."""
-    text = PARENT.replace("orphan@load", "") + "import os; os.kill(os.getpid(), 9)"
-    done = subprocess.run(
-        [sys.executable, "-c", text, str(tmp_path / "log"), str(ngram)], check=False
-    )
-    assert done.returncode == -signal.SIGKILL
+def test_a_host_whose_keeper_was_killed_is_ended(start, survivors):
+    """Somebody kills the process between: what the host started ends all the same."""
+    asker = start()
+    asker.load(faults="grandchild@load")
+    os.kill(asker.host._process.pid, signal.SIGKILL)
+    assert "was killed by SIGKILL" in str(failure(asker.prepare))
     assert survivors() == []
 
 

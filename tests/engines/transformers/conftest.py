@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,26 @@ def tiny_model(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     LlamaForCausalLM(config).save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     return directory
+
+
+@pytest.fixture
+def own_code(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Path]:
+    """Return a function that makes a copy of the tiny model whose class `Own` is the given code."""
+    from transformers import dynamic_module_utils
+
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+
+    def make(code: str) -> Path:
+        model = shutil.copytree(tiny_model, tmp_path / "own")
+        (model / "own.py").write_text(f"from transformers import LlamaForCausalLM\n{code}\n")
+        config = json.loads((model / "config.json").read_text())
+        config["auto_map"] = {"AutoModelForCausalLM": "own.Own"}
+        (model / "config.json").write_text(json.dumps(config))
+        return model
+
+    return make
 
 
 Load = Callable[..., tuple[TransformersBackend, dict[str, Any]]]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch._inductor.config
 
 from pytest_lem.backends.protocol import Request
 from pytest_lem.backends.transformers import TransformersBackend
@@ -28,6 +29,11 @@ def generate(backend: TransformersBackend, workload: Workload, batch_size: int) 
     """Run a workload once."""
     prepared = backend.prepare(workload, batch_size)
     return [r for batch in prepared.batches for r in backend.requests(backend.run(batch))]
+
+
+def _graphs() -> int:
+    """Return how many graphs were compiled in this process."""
+    return torch._dynamo.utils.counters["stats"]["unique_graphs"]
 
 
 @pytest.fixture(scope="module")
@@ -171,93 +177,44 @@ def test_a_prompt_beyond_the_context_is_refused(load: Load, tiny: TransformersBa
         tiny.prepare(workload, 2)
 
 
-@pytest.mark.parametrize("precision", TransformersBackend.precisions)
-def test_precision_is_that_of_the_live_weights(
-    load: Load, tiny_model: Path, precision: str
-) -> None:
-    """What is said to be in force is the type of every parameter of the live model."""
-    backend, applied = load(tiny_model, precision)
+def test_a_static_cache_has_the_length_of_its_workload(load: Load, tiny_model: Path) -> None:
+    """What ran before on the same host does not leave a longer cache, and more work, behind."""
+    backend, _ = load(tiny_model, cache_implementation="static")
+    generate(backend, Workload(input_tokens=64, output_tokens=16), 1)
 
-    types = {parameter.dtype for parameter in backend._model.parameters()}
-    assert types == {getattr(torch, precision)}
-    assert applied["dtype"] == {precision: applied["parameters"]}
+    generate(backend, Workload(input_tokens=8, output_tokens=4), 1)
+
+    assert backend._model._previous_max_cache_length == 8 + 4 - 1
 
 
-@pytest.mark.parametrize("attention", ["eager", "sdpa"])
-def test_attention_reaches_the_model(load: Load, tiny_model: Path, attention: str) -> None:
-    """The attention implementation is that of the live configuration."""
-    backend, applied = load(tiny_model, attn_implementation=attention)
+def test_nothing_is_compiled_while_a_batch_runs(load: Load, tiny_model: Path) -> None:
+    """Each workload is compiled for its own shapes, when it is prepared, and its tokens stay."""
+    smaller = {"cache_implementation": "static", "model_kwargs": {"num_hidden_layers": 1}}
+    backend, _ = load(tiny_model, torch_compile=True, **smaller)
+    plain, _ = load(tiny_model, **smaller)
+    for workload in (Workload(output_tokens=4), Workload(output_tokens=6)):
+        before = _graphs()
+        (batch,) = backend.prepare(workload, 1).batches
+        after = _graphs()
 
-    assert backend._model.config._attn_implementation == attention
-    assert applied["options"]["attn_implementation"] == attention
+        (request,) = backend.requests(backend.run(batch))
 
-
-def test_threads_reach_pytorch(load: Load, tiny_model: Path) -> None:
-    """The number of threads is what PyTorch says it is."""
-    before = torch.get_num_threads()
-    try:
-        _, applied = load(tiny_model, num_threads=1)
-
-        assert torch.get_num_threads() == applied["num_threads"] == 1
-    finally:
-        torch.set_num_threads(before)
+        assert before < after == _graphs()
+        assert request.token_ids == generate(plain, workload, 1)[0].token_ids
 
 
-def test_device_is_where_the_weights_are(load: Load, tiny_model: Path) -> None:
-    """`device: cpu` puts every parameter on the CPU and names no GPU."""
-    backend, applied = load(tiny_model, device="cpu")
+def test_compiling_without_a_compiler_is_refused(load: Load, tiny_model: Path) -> None:
+    """It never falls back to what was not asked for, and the sentence says what to leave out."""
+    lacking = {"cpp.cxx": (None, "no-such-compiler"), "force_disable_caches": True}
+    backend, _ = load(tiny_model, device="cpu", torch_compile=True, cache_implementation="static")
 
-    assert {p.device.type for p in backend._model.parameters()} == {"cpu"}
-    assert (applied["device"], applied["device_uuids"]) == ("cpu", [])
-
-
-def test_cuda_that_is_not_there_is_refused(
-    load: Load, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Asking for CUDA on a machine without it never falls back to the CPU."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-
-    with pytest.raises(LemError, match="sees no CUDA device") as caught:
-        load(tiny_model, device="cuda")
+    with (
+        torch._inductor.config.patch(lacking),
+        pytest.raises(LemError, match=r"C\+\+ compiler.*; .* leave `torch_compile` out") as caught,
+    ):
+        backend.prepare(Workload(output_tokens=2), 1)
 
     assert caught.value.kind is FailureKind.CONFIG
-
-
-def test_remote_code_is_off_unless_asked(load: Load, tiny_model: Path, tmp_path: Path) -> None:
-    """A model that brings code of its own is refused, and its code has not run."""
-    model = shutil.copytree(tiny_model, tmp_path / "model")
-    ran = tmp_path / "ran"
-    (model / "own.py").write_text(f"open({str(ran)!r}, 'w')\n")
-    text = (model / "config.json").read_text().replace('"model_type": "llama"', '"model_type": "x"')
-    automatic = '{"auto_map": {"AutoConfig": "own.C", "AutoModelForCausalLM": "own.M"},'
-    (model / "config.json").write_text(automatic + text.lstrip()[1:])
-
-    with pytest.raises(LemError, match="cannot load the model"):
-        load(model)
-
-    assert not ran.exists()
-
-
-def test_revision_reaches_the_hub(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An id that is not in the local cache is refused in one sentence while offline."""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-
-    with pytest.raises(LemError, match="cannot load the model nobody/nothing: ") as caught:
-        load("nobody/nothing", revision="some-branch")
-
-    assert caught.value.kind is FailureKind.DATA
-
-
-def test_corrupt_weights_are_refused(load: Load, tiny_model: Path, tmp_path: Path) -> None:
-    """A truncated weight file gives one sentence with the model's name."""
-    model = shutil.copytree(tiny_model, tmp_path / "cut")
-    weights = model / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
-
-    with pytest.raises(LemError, match=r"cannot load the model .*cut: ") as caught:
-        load(model)
-
-    assert caught.value.kind is FailureKind.DATA
 
 
 def test_the_hash_is_that_of_the_content(load: Load, tiny_model: Path, tmp_path: Path) -> None:

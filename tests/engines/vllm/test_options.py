@@ -27,7 +27,7 @@ def _worker(backend: VllmBackend) -> Any:
 
 
 def _rounded_to_blocks(backend: VllmBackend) -> int:
-    """Return the asked size of the cache if its tensors are that large, but for a part of a block."""
+    """Return the asked size of the cache if its tensors fill it up to less than a block."""
     caches = _worker(backend).model_runner.kv_caches
     taken_bytes = sum(cache.nbytes for cache in caches)
     asked_bytes = _config(backend).cache_config.kv_cache_memory_bytes
@@ -55,7 +55,7 @@ LIVE: dict[str, Callable[[VllmBackend], Any]] = {
     "gpu_memory_utilization": lambda b: round(
         _worker(b).requested_cpu_memory / _total_memory_bytes(), 2
     ),
-    "kv_cache_memory_bytes": lambda b: _rounded_to_blocks(b),
+    "kv_cache_memory_bytes": _rounded_to_blocks,
     "kv_cache_dtype": lambda b: {1: "fp8", 4: "float32"}[
         _worker(b).model_runner.kv_caches[0].itemsize
     ],
@@ -70,7 +70,7 @@ LIVE: dict[str, Callable[[VllmBackend], Any]] = {
     "load_format": lambda b: _worker(b).load_config.load_format,
     "async_scheduling": lambda b: "Async" in type(_scheduler(b)).__name__,
     "cpu_offload_gb": lambda b: _config(b).offload_config.uva.cpu_offload_gb,
-    "omp_num_threads": lambda b: torch.get_num_threads(),
+    "omp_num_threads": lambda _: torch.get_num_threads(),
     "engine_args": lambda b: {"scheduling_policy": _scheduler(b).policy.value},
     "engine": lambda b: type(b._engine._engine).__name__,
     "enable_v1_multiprocessing": lambda b: {"InprocClient": False}[
@@ -83,7 +83,7 @@ ELSEWHERE = (
     "engine=AsyncLLM",
     "enable_v1_multiprocessing=True",
     "cpu_omp_threads_bind=0",
-    "python=/opt/venvs/other/bin/python",
+    "python=python3",
     "revision=main",
     "trust_remote_code=False",
 )

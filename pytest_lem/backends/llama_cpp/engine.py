@@ -1,0 +1,70 @@
+"""llama.cpp's server within this process: started, asked, told of."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from pytest_lem.backends.llama_cpp.printed import Printed, first_error, is_out_of_memory
+from pytest_lem.errors import FailureKind, LemError, config_error
+
+
+class Engine:
+    """A running server. Completions are asked of it directly, all else over HTTP on 127.0.0.1.
+
+    `printed` is what it said while it started. Raises MemoryError and LemError (`data`, `config`)
+    for what keeps it from starting.
+    """
+
+    def __init__(self, params: Any) -> None:
+        import xllamacpp
+
+        self._key = secrets.token_hex()
+        params.api_keys = [self._key]
+        params.ui = False
+        with Printed() as printed:
+            try:
+                self._server = xllamacpp.Server(params)
+            except RuntimeError as error:
+                raise _not_started(params.model.path, printed.text()) from error
+            self.printed = printed.text()
+        self._address = self._server.listening_address.removeprefix("http://")
+
+    def complete(self, request: bytes, callback: Callable[[bytes], object]) -> None:
+        """Run a request to its end; every event of its stream is given to the callback."""
+        self._server.handle_completions(request, callback)
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Return the answer to a GET or, with a body, a POST; raises LemError if it is refused."""
+        connection = http.client.HTTPConnection(self._address)
+        headers = {"Authorization": f"Bearer {self._key}"}
+        try:
+            if body is None:
+                connection.request("GET", path, headers=headers)
+            else:
+                connection.request("POST", path, json.dumps(body).encode(), headers)
+            answer = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        if "error" in answer:
+            raise refusal(answer)
+        return answer
+
+
+def refusal(answer: dict[str, Any]) -> LemError:
+    """Return the error for an answer in which llama.cpp refuses."""
+    return LemError(
+        f"llama.cpp refused the request: {answer['error']['message']}", kind=FailureKind.ENGINE
+    )
+
+
+def _not_started(model: str, text: str) -> Exception:
+    reason = first_error(text) or "it gives no reason"
+    if is_out_of_memory(text):
+        return MemoryError(reason)
+    if "failed to load model" in text:
+        return LemError(f"cannot load the model {model}: {reason}", kind=FailureKind.DATA)
+    return config_error(f"llama.cpp does not take these settings: {reason}")

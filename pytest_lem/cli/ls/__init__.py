@@ -1,0 +1,1 @@
+"""`lem ls`: lists of what there is, one file for each noun."""
