@@ -71,7 +71,8 @@ def _imported(path: Path) -> set[str]:
             is_name = node.value.endswith(".py") and "/" not in node.value
             beside = path.with_name(node.value) if is_name else None
             is_file = beside is not None and beside.is_file()
-            found.add(_name(beside) if is_file else node.value.partition(":")[0])
+            text = node.value.partition(":")[0]
+            found |= {_name(beside)} if is_file else {text, text.rpartition(".")[0]}
     return found
 
 

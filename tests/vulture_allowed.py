@@ -28,6 +28,10 @@ _.ttft_s, _.tpot_s, _.e2e_latency_s, _.read_series, _.write_csv
 _.scores, _.pad_token, _.max_batch_size, _.reported_tokens, _.token_times_s
 _.queue_s, _.cached_tokens, _.preemptions, _.kv_cache_share
 
+# Read by llama.cpp in its parameters.
+_.api_keys, _.ui, _.kv_unified_per_slot, _.flash_attn_type, _.cache_ram_mib, _.cache_idle_slots
+_.n_ctx_checkpoints
+
 # Fields of the run file, with room for paired, serving and training cases.
 _.started_monotonic, _.finished, _.meter_constants, _.definitions_version, _.comparisons
 _.baseline, _.candidate, _.verdict, _.interval, _.alpha, _.theta, _.promise, _.mde, _.attribution

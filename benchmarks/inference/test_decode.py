@@ -8,7 +8,7 @@ from pytest_lem import Inference
 @pytest.mark.parametrize("batch_size", [1])
 @pytest.mark.parametrize(
     ("backend", "precision"),
-    [("transformers", "bfloat16"), ("vllm", "bfloat16"), ("llama_cpp", "q4_1")],
+    [("transformers", "bfloat16"), ("vllm", "bfloat16"), ("llama_cpp", "auto")],
 )
 def test_decode(inference: Inference, backend: str, batch_size: int, precision: str) -> None:
     """Read 8 tokens and generate 128."""

@@ -18,7 +18,7 @@ from pytest_lem import Inference
         ("transformers", "bfloat16"),
         ("vllm", "float32"),
         ("vllm", "bfloat16"),
-        ("llama_cpp", "q4_1"),
+        ("llama_cpp", "auto"),
     ],
 )
 def test_generate(inference: Inference, backend: str, batch_size: int, precision: str) -> None:

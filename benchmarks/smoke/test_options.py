@@ -28,7 +28,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def test_option(inference: Inference, backend: str, trial: Trial) -> None:
     """Generate a few tokens, and find in force what was asked for."""
-    workload = {"name": f"smoke-{trial.id}", "output_tokens": 4, **trial.workload}
+    name = "-".join(f"smoke-{trial.id}".split())
+    workload = {"name": name, "output_tokens": 4, **trial.workload}
 
     result = inference(
         precision=trial.precision, options=trial.options, workload=workload, measure=SHORT

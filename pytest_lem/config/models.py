@@ -289,8 +289,11 @@ class Settings(_Model):
         description="Hugging Face id, local directory, or `smollm2-135m-instruct`.",
         examples=["smollm2-135m-instruct"],
     )
-    precision: Name = Field(
-        "float32", description="Type of the weights and of the arithmetic.", examples=["bfloat16"]
+    precision: Name | None = Field(
+        None,
+        description="Type of the weights and of the arithmetic; null: float32, or what the "
+        "model's file has, where a backend takes files as they are.",
+        examples=["bfloat16"],
     )
     batch_size: int = Field(
         1, ge=1, le=65536, description="Requests that run together.", examples=[2]
@@ -321,8 +324,8 @@ class Settings(_Model):
 
     @field_validator("precision")
     @classmethod
-    def _one_name_for_each_precision(cls, precision: str) -> str:
-        return _PRECISION_ALIASES.get(precision, precision)
+    def _one_name_for_each_precision(cls, precision: str | None) -> str | None:
+        return _PRECISION_ALIASES.get(precision, precision) if precision else precision
 
     @field_validator("schema_version", mode="before")
     @classmethod

@@ -6,7 +6,7 @@ Options that may stand together share a load, since loading is what takes long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,19 +46,25 @@ class Trial:
 
 
 def trials_of(
-    options: type[Any], precisions: tuple[str, ...], *, is_quick: bool = False
+    options: type[Any],
+    precisions: Sequence[str],
+    *,
+    refuses: Sequence[str] = (),
+    is_quick: bool = False,
 ) -> list[Trial]:
     """Return the trials of a backend, those that share a load after each other.
 
-    With `is_quick` there is one value for each parameter: its first example.
+    Where the precision is that of the model's file (`auto`), there is no other to try. `refuses` are
+    settings of the workload that the backend cannot follow. With `is_quick` there is one value for each parameter: its first example.
     """
     wanted = [
         (parameter, value, needs_gpu)
         for parameter in option_parameters(options)
         for value, needs_gpu in _values(parameter, is_quick=is_quick)
     ]
-    found = [Trial(name="precision", value=name, precision=name) for name in precisions]
-    found += _workload_trials(is_quick=is_quick)
+    chosen = ["auto"] if "auto" in precisions else precisions
+    found = _workload_trials(refuses, is_quick=is_quick)
+    found += [Trial(name="precision", value=name, precision=name) for name in chosen]
     for pack in _packs(options, wanted):
         found += pack
     return found
@@ -71,7 +77,7 @@ def _values(parameter: Parameter, *, is_quick: bool) -> Iterator[tuple[Any, bool
     yield from examples[:1] if is_quick else examples
 
 
-def _workload_trials(*, is_quick: bool) -> list[Trial]:
+def _workload_trials(refuses: Sequence[str], *, is_quick: bool) -> list[Trial]:
     return [
         Trial(
             name=parameter.path,
@@ -83,6 +89,7 @@ def _workload_trials(*, is_quick: bool) -> list[Trial]:
             is_read_back=False,
         )
         for parameter in settings_parameters(WorkloadSettings, _WORKLOAD)
+        if parameter.path.removeprefix(_WORKLOAD) not in refuses
         for value, _ in _values(parameter, is_quick=is_quick)
     ]
 
@@ -91,7 +98,7 @@ class _Pack:
     """Options that are set together, and the trials that ask for one of them each."""
 
     def __init__(self, *, is_closed: bool, needs_gpu: bool) -> None:
-        self._is_closed = is_closed
+        self._is_closed = is_closed or needs_gpu  # what a GPU can do is for each to say
         self._needs_gpu = needs_gpu
         self._asked: list[tuple[Parameter, Any]] = []
         self._set: dict[str, Any] = {}

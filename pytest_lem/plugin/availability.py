@@ -38,21 +38,21 @@ def _is_there(package: str) -> bool:
         return False
 
 
-def lacking_precision(name: str, precision: str) -> str | None:
+def lacking_precision(name: str, precision: str | None) -> str | None:
     """Return a sentence if a backend does not have a precision, under whichever of its names.
 
-    A backend that is not registered is left to the test.
+    Without a precision it takes its own. A backend that is not registered is left to the test.
     """
     try:
         known = load(BACKENDS, name).precisions
     except LemError:
         return None
-    if precision in known or _canonical(precision) in known:
+    if precision is None or precision in known or _canonical(precision) in known:
         return None
     return f"the backend `{name}` has no precision `{precision}`; it can do {', '.join(known)}"
 
 
-def _canonical(precision: str) -> str:
+def _canonical(precision: str) -> str | None:
     """Return the one name that the settings have for a precision."""
     from pydantic import ValidationError
 

@@ -11,7 +11,7 @@ import pytest
 from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.case import Case, infer_case
 from pytest_lem.config.layers import Layers
-from pytest_lem.config.models import Settings
+from pytest_lem.config.models import Settings, WorkloadSettings
 from pytest_lem.config.resolve import Resolved
 from pytest_lem.errors import config_error
 from pytest_lem.measure.plan import InferPlan
@@ -67,10 +67,11 @@ def plan(session: LemSession, layers: Layers) -> Planned:
     backend = _backend(settings, layers)
     options = asdict(resolved.options_of(settings.backend, options_of))
     workload = Workload.from_plain(settings.workload.model_dump())
+    precision = settings.precision or backend.precisions[0]
     spec = LoadSpec(
         backend=settings.backend,
         model=settings.model,
-        precision=settings.precision,
+        precision=precision,
         options=options,
         max_batch_size=_largest_batch(session, settings),
     )
@@ -78,7 +79,7 @@ def plan(session: LemSession, layers: Layers) -> Planned:
     case = infer_case(
         backend=settings.backend,
         model=settings.model,
-        precision=settings.precision,
+        precision=precision,
         batch_size=settings.batch_size,
         workload=workload.canonical(settings.batch_size),
         options={name: value for name, value in options.items() if value != defaults[name]},
@@ -122,12 +123,22 @@ def _origin(config: pytest.Config, name: str) -> str:
 
 
 def _backend(settings: Settings, layers: Layers) -> Any:
-    name, precision = settings.backend, settings.precision
+    name = settings.backend
     backend = load(BACKENDS, name)
     missing = missing_backend(name, has_interpreter=has_interpreter(layers, name))
-    if sentence := missing or lacking_precision(name, precision):
+    if sentence := missing or lacking_precision(name, settings.precision):
         raise config_error(sentence)
+    refused = [field for field in backend.refuses if _is_set(settings.workload, field)]
+    if refused:
+        raise config_error(
+            f"the backend `{name}` cannot follow `workload.{refused[0]}`; leave it out, or take "
+            "another backend"
+        )
     return backend
+
+
+def _is_set(workload: WorkloadSettings, field: str) -> bool:
+    return bool(getattr(workload, field) != WorkloadSettings.model_fields[field].default)
 
 
 def _largest_batch(session: LemSession, settings: Settings) -> int:

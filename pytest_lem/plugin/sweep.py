@@ -146,7 +146,7 @@ class Sweep:
     def _resolved(self, layers: Layers) -> Resolved:
         return resolve(layers, default_preset="standard", options_of=self._options_of)
 
-    def _refusal(self, backend: str, precision: str, layers: Layers) -> str | None:
+    def _refusal(self, backend: str, precision: str | None, layers: Layers) -> str | None:
         """Say why a backend cannot run here, or not in this precision."""
         missing = self._missing(backend, has_interpreter=has_interpreter(layers, backend))
         return missing or self._lacking(backend, precision)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from math import prod
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from pytest_lem.plugin.settings import axis_values
 from pytest_lem.registry import BACKENDS, entries, load
 
 _EXAMPLES = ("all", "one")
+#: Options whose product is the number of devices.
+_PARALLEL = ("tensor_parallel_size", "pipeline_parallel_size")
 
 
 def backend_trials(config: pytest.Config) -> list[Any]:
@@ -37,7 +40,9 @@ def _trials(name: str, *, is_quick: bool) -> list[Trial]:
         backend = load(BACKENDS, name)
     except LemError as error:
         raise pytest.UsageError(str(error)) from None
-    return trials_of(backend.Options, backend.precisions, is_quick=is_quick)
+    return trials_of(
+        backend.Options, backend.precisions, refuses=backend.refuses, is_quick=is_quick
+    )
 
 
 def _is_quick(config: pytest.Config) -> bool:
@@ -50,15 +55,20 @@ def _is_quick(config: pytest.Config) -> bool:
 
 
 def _marks(name: str, trial: Trial) -> list[Any]:
-    if not trial.needs_gpu or _has_gpu():
+    """Skip what needs more GPUs than there are."""
+    if not trial.needs_gpu:
         return []
-    sentence = f"`{name}` needs a GPU for {trial.id}, and none is visible"
-    return [pytest.mark.skip(reason=sentence)]
+    sizes = (trial.options.get(axis, 1) for axis in _PARALLEL)
+    wanted, visible = prod(sizes), _visible_gpus()
+    if wanted <= visible:
+        return []
+    reason = f"`{name}` needs {wanted} GPU for {trial.id}, and {visible} are visible"
+    return [pytest.mark.skip(reason=reason)]
 
 
 @cache
-def _has_gpu() -> bool:
+def _visible_gpus() -> int:
     from pytest_lem.energy.gpu.driver import Driver
     from pytest_lem.plugin.exclusivity import visible_boards
 
-    return bool(visible_boards(Driver()))
+    return len(visible_boards(Driver()))

@@ -43,10 +43,16 @@ def _setting(name: str) -> Callable[[Record], str]:
     return lambda r: str(getattr(r.case.settings, name))
 
 
+def _precision(record: Record) -> str:
+    """Return the precision; where it was left to the model's file, what was found there."""
+    asked = str(record.case.settings.precision)
+    return str(record.applied.get("precision", asked)) if asked == "auto" else asked
+
+
 _INFER_NAMES: tuple[Column, ...] = (
     ("backend", _setting("backend")),
     ("model", lambda r: str(r.case.settings.model).rstrip("/").rpartition("/")[2]),
-    ("precision", _setting("precision")),
+    ("precision", _precision),
     ("batch", _setting("batch_size")),
     ("workload", lambda r: str((r.case.settings.model_extra or {})["workload"]["name"])),
     ("options", _options),

@@ -93,6 +93,7 @@ class NgramBackend:
     requires: ClassVar[tuple[str, ...]] = ("ngram_engine",)
     install: ClassVar[str] = "python -m pip install ngram"
     precisions: ClassVar[tuple[str, ...]] = ("float64", "float32")
+    refuses: ClassVar[tuple[str, ...]] = ()
     Options: ClassVar[type[NgramOptions]] = NgramOptions
 
     def load(self, spec: LoadSpec) -> dict[str, Any]:

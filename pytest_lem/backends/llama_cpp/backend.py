@@ -12,16 +12,16 @@ from typing import Any, ClassVar
 from pytest_lem.backends.host.packages import require_version
 from pytest_lem.backends.llama_cpp.applied import in_force
 from pytest_lem.backends.llama_cpp.engine import Engine, refusal
-from pytest_lem.backends.llama_cpp.gguf import read_header
+from pytest_lem.backends.llama_cpp.gguf import GgufHeader, read_header
 from pytest_lem.backends.llama_cpp.options import LlamaCppOptions
 from pytest_lem.backends.llama_cpp.params import common_params
 from pytest_lem.backends.llama_cpp.precisions import PRECISIONS
 from pytest_lem.backends.llama_cpp.timeline import Outcome, requests_of
 from pytest_lem.backends.llama_cpp.tokenizer import ServerTokenizer
-from pytest_lem.backends.models import locate_gguf
+from pytest_lem.backends.models import ModelSource, locate_gguf
 from pytest_lem.backends.protocol import LoadSpec, Prepared, Request
 from pytest_lem.backends.tokens import prompts_of
-from pytest_lem.errors import config_error
+from pytest_lem.errors import FailureKind, LemError, config_error
 from pytest_lem.workloads.workload import Workload
 
 _OLDEST = "2026.10"
@@ -58,6 +58,7 @@ class LlamaCppBackend:
     requires: ClassVar[tuple[str, ...]] = ("xllamacpp",)
     install: ClassVar[str] = "python -m pip install 'pytest-lem[llama-cpp]'"
     precisions: ClassVar[tuple[str, ...]] = PRECISIONS
+    refuses: ClassVar[tuple[str, ...]] = ("min_output_tokens",)
     Options: ClassVar[type[LlamaCppOptions]] = LlamaCppOptions
 
     def load(self, spec: LoadSpec) -> dict[str, Any]:
@@ -67,7 +68,7 @@ class LlamaCppBackend:
         require_version(xllamacpp.__version__, _OLDEST, "xllamacpp", self.install)
         self._options: LlamaCppOptions = spec.options  # type: ignore[assignment]
         source = locate_gguf(spec.model)
-        header = read_header(Path(source.location))
+        header = _whole(source)
         params = common_params(
             self._options,
             model=source.location,
@@ -80,24 +81,18 @@ class LlamaCppBackend:
             has_chat_template=header.has_chat_template,
             control_ids=header.control_ids,
         )
-        facts = in_force(self._engine, header, self._options)
-        self._context = facts["context_length"]
+        applied = in_force(self._engine, header, self._options)
+        self._context = applied["context_length"]
         self._trained_context = header.context_length
         return {
             "backend_version": xllamacpp.__version__,
             "model_location": source.location,
             "model_sha256": source.sha256,
-            **facts,
+            **applied,
         }
 
     def prepare(self, workload: Workload, batch_size: int) -> Prepared:
         """Tokenise, and check against the context of a slot."""
-        if workload.min_output_tokens is not None:
-            raise config_error(
-                "llama.cpp cannot hold back the end of a sequence, so "
-                "`workload.min_output_tokens` is not possible; set `workload.ignore_eos` to true "
-                "or take another backend"
-            )
         prompts = [self._prompts(texts, workload) for texts in workload.batches(batch_size)]
         lengths = [len(ids) for rows in prompts for ids in rows]
         return Prepared(
@@ -157,3 +152,15 @@ class LlamaCppBackend:
             "sse_ping_interval": -1,  # xllamacpp cannot read pings
         }
         return _Batch(json.dumps(request).encode(), len(prompts), workload.streaming)
+
+
+def _whole(source: ModelSource) -> GgufHeader:
+    """Return the header of a model that is in one file."""
+    header = read_header(Path(source.location))
+    if header.is_part:
+        raise LemError(
+            f"{source.location} is one of several parts of a model; join them with llama.cpp's "
+            "`llama-gguf-split --merge`",
+            kind=FailureKind.DATA,
+        )
+    return header

@@ -11,6 +11,8 @@ from typing import Any
 from pytest_lem.backends.llama_cpp.printed import Printed, first_error, is_out_of_memory
 from pytest_lem.errors import FailureKind, LemError, config_error
 
+_BAD_MODEL = "error loading model: "
+
 
 class Engine:
     """A running server. Completions are asked of it directly, all else over HTTP on 127.0.0.1.
@@ -61,10 +63,14 @@ def refusal(answer: dict[str, Any]) -> LemError:
     )
 
 
-def _not_started(model: str, text: str) -> Exception:
-    reason = first_error(text) or "it gives no reason"
-    if is_out_of_memory(text):
+def _not_started(model: str, printed: str) -> Exception:
+    """Return the error for what was printed by an engine that did not start."""
+    reason = first_error(printed) or "it gives no reason"
+    if is_out_of_memory(printed):
         return MemoryError(reason)
-    if "failed to load model" in text:
-        return LemError(f"cannot load the model {model}: {reason}", kind=FailureKind.DATA)
+    if _BAD_MODEL in printed:
+        return LemError(
+            f"cannot load the model {model}: {reason.removeprefix(_BAD_MODEL)}",
+            kind=FailureKind.DATA,
+        )
     return config_error(f"llama.cpp does not take these settings: {reason}")

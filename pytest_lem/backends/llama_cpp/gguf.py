@@ -44,7 +44,7 @@ class GgufHeader:
     @property
     def context_length(self) -> int | None:
         """Return how many tokens the model was trained with; None if the file does not say."""
-        return self.metadata.get(f"{self.architecture}.context_length")
+        return self._number(f"{self.architecture}.context_length")
 
     @property
     def has_chat_template(self) -> bool:
@@ -54,18 +54,23 @@ class GgufHeader:
     @property
     def is_part(self) -> bool:
         """Tell whether the model is spread over several files."""
-        return int(self.metadata.get("split.count", 0)) > 1
+        return (self._number("split.count") or 0) > 1
 
     @property
     def control_ids(self) -> frozenset[int]:
         """Return the tokens that are no text, such as the end of a sequence."""
-        types = self.metadata.get("tokenizer.ggml.token_type", ())
-        return frozenset(token for token, kind in enumerate(types) if kind == _CONTROL)
+        types = self.metadata.get("tokenizer.ggml.token_type")
+        kinds = enumerate(types) if isinstance(types, array) else ()
+        return frozenset(token for token, kind in kinds if kind == _CONTROL)
+
+    def _number(self, key: str) -> int | None:
+        value = self.metadata.get(key)
+        return value if isinstance(value, int) else None
 
 
 def read_header(path: Path) -> GgufHeader:
     """Read the header of a file; raises LemError (`data`) for what is none or is damaged."""
-    if path.stat().st_size < len(_MAGIC):  # an empty file cannot be mapped
+    if path.stat().st_size == 0:  # which cannot be mapped
         raise _unreadable(path, "it is empty")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if data[: len(_MAGIC)] != _MAGIC:

@@ -44,7 +44,8 @@ _PRINTED = {
 _OURS = {printed: name for name, printed in _PRINTED.items()}
 _FLOATS = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 
-PRECISIONS = tuple(_PRINTED)
+#: `auto` is the type of the file, which is never converted.
+PRECISIONS = ("auto", *_PRINTED)
 
 
 def precision_of(printed: str) -> str:

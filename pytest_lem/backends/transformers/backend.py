@@ -67,6 +67,7 @@ class TransformersBackend:
     requires: ClassVar[tuple[str, ...]] = ("torch", "transformers", "accelerate")
     install: ClassVar[str] = "python -m pip install 'pytest-lem[transformers]'"
     precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16", "float16")
+    refuses: ClassVar[tuple[str, ...]] = ()
     Options: ClassVar[type[TransformersOptions]] = TransformersOptions
 
     def load(self, spec: LoadSpec) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class VllmBackend:
         "python -m pip install 'pytest-lem[vllm]' (for CUDA; docs/backends.md has the way for a CPU)"
     )
     precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16", "float16")
+    refuses: ClassVar[tuple[str, ...]] = ()
     Options: ClassVar[type[VllmOptions]] = VllmOptions
 
     def load(self, spec: LoadSpec) -> dict[str, Any]:

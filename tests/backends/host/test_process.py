@@ -375,6 +375,7 @@ def test_a_host_whose_keeper_was_killed_is_ended(start, survivors):
     asker = start()
     asker.load(faults="grandchild@load")
     os.kill(asker.host._process.pid, signal.SIGKILL)
+    asker.host._process.wait()  # by then the host has its own signal
     assert "was killed by SIGKILL" in str(failure(asker.prepare))
     assert survivors() == []
 

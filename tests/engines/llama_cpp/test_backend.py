@@ -151,16 +151,6 @@ def test_no_other_sampler_takes_part(
     assert expected in capfd.readouterr().err
 
 
-def test_fewest_tokens_are_refused(demo: LlamaCppBackend) -> None:
-    """llama.cpp cannot hold back the end of a sequence, which is said before anything runs."""
-    workload = Workload(ignore_eos=False, min_output_tokens=4)
-
-    with pytest.raises(LemError, match=r"cannot hold back the end of a sequence") as caught:
-        demo.prepare(workload, 1)
-
-    assert caught.value.kind is FailureKind.CONFIG
-
-
 def test_prompts_are_cut_to_length(demo: LlamaCppBackend, generate: Generate) -> None:
     """`input_tokens` repeats and cuts each prompt to the token, which is what the engine counts."""
     prepared = demo.prepare(Workload(input_tokens=33, output_tokens=1), 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 from pathlib import Path
@@ -82,6 +83,24 @@ def test_what_a_file_does_not_say_is_unknown(path: Path) -> None:
     assert (header.has_chat_template, header.control_ids) == (False, frozenset())
 
 
+@pytest.mark.parametrize(
+    "pair",
+    [
+        _pair("llama.context_length", STRING, _text("long")),
+        _pair("split.count", STRING, _text("many")),
+        _pair("tokenizer.ggml.token_type", U32, struct.pack("<I", 3)),
+    ],
+)
+def test_a_value_of_another_type_is_unknown(path: Path, pair: bytes) -> None:
+    """Metadata that make no sense are as if they were not there."""
+    path.write_bytes(_file(_pair("general.architecture", STRING, _text("llama")), pair))
+
+    header = read_header(path)
+
+    assert (header.context_length, header.is_part) == (None, False)
+    assert header.control_ids == frozenset()
+
+
 def test_the_demo_model_is_read(gguf: Path) -> None:
     """A real file has the parameters, the context and the special tokens that it is known for."""
     header = read_header(gguf)
@@ -95,7 +114,7 @@ def test_the_demo_model_is_read(gguf: Path) -> None:
     ("data", "reason"),
     [
         (b"", "it is empty"),
-        (b"GG", "it is empty"),
+        (b"GG", "it is no GGUF file"),
         (b"PK\3\4 and so on", "it is no GGUF file"),
         (_file(version=4), "it is in version 4 of the format"),
         (_file(_pair("a", 13, b"")), "it has a value of the unknown type 13"),
@@ -117,13 +136,13 @@ def test_damage_is_told(path: Path, data: bytes, reason: str) -> None:
     assert caught.value.kind is FailureKind.DATA
 
 
-@pytest.mark.parametrize("length", range(4, len(SOUND)))
-def test_a_file_that_is_cut_anywhere_is_refused(path: Path, length: int) -> None:
+def test_a_file_that_is_cut_anywhere_is_refused(path: Path) -> None:
     """No part of a header is taken for the whole."""
-    path.write_bytes(SOUND[:length])
+    for length in range(len(b"GGUF"), len(SOUND)):
+        path.write_bytes(SOUND[:length])
 
-    with pytest.raises(LemError, match="it is cut off in its header"):
-        read_header(path)
+        with pytest.raises(LemError, match="it is cut off in its header"):
+            read_header(path)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -132,9 +151,9 @@ def test_a_changed_byte_never_ends_in_a_traceback(path: Path, spot: int, byte: i
     """Whatever stands in a header, it is read or refused."""
     path.write_bytes(SOUND[:spot] + bytes([byte]) + SOUND[spot + 1 :])
 
-    try:
+    with contextlib.suppress(LemError):
         header = read_header(path)
-    except LemError as error:
-        assert error.kind is FailureKind.DATA
-    else:
+
         assert all(count >= 0 for count in header.parameters.values())
+        assert header.context_length is None or header.context_length >= 0
+        assert header.control_ids <= {0, 1}

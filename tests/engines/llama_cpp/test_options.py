@@ -196,7 +196,9 @@ def test_a_step_has_room_for_all_requests() -> None:
         common_params(LlamaCppOptions(n_batch=8), model="m", slots=9, trained_context=None)
 
     assert caught.value.kind is FailureKind.CONFIG
-    assert common_params(LlamaCppOptions(), model="m", slots=3000, trained_context=9).n_batch == 3000
+    assert (
+        common_params(LlamaCppOptions(), model="m", slots=3000, trained_context=9).n_batch == 3000
+    )
 
 
 @pytest.mark.parametrize(

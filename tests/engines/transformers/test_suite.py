@@ -21,7 +21,11 @@ def _converted_once(demo: Path, pytester: pytest.Pytester, monkeypatch: pytest.M
 def test_the_inference_suite_passes_in_the_smoke_preset(pytester: pytest.Pytester) -> None:
     """All three modules measure, each load happens once, and the text makes sense."""
     done = pytester.runpytest_subprocess(
-        ROOT / "benchmarks" / "inference", "--lem-smoke", "--lem-json=run.json", "--rootdir=."
+        ROOT / "benchmarks" / "inference",
+        "--lem-smoke",
+        "--lem-backend=transformers",
+        "--lem-json=run.json",
+        "--rootdir=.",
     )
 
     done.assert_outcomes(passed=6)
@@ -39,6 +43,7 @@ def test_the_command_line_reaches_the_engine(pytester: pytest.Pytester) -> None:
     done = pytester.runpytest_subprocess(
         ROOT / "benchmarks" / "inference" / "test_generate.py",
         "--lem-smoke",
+        "--lem-backend=transformers",
         "--lem-batch-size=3",
         "--lem-precision=bfloat16",
         "--lem-set=backends.transformers.attn_implementation=eager",
