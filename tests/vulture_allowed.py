@@ -24,7 +24,14 @@ _.inference, _.arun, _.window, _.energy_j
 _.energy_per_output_token_j, _.energy_per_request_j, _.output_throughput_tok_s
 _.ttft_s, _.tpot_s, _.e2e_latency_s, _.read_series, _.write_csv
 
+# Extended by the options of each backend, which are found by their names and left out here.
+_.BackendOptions
+
+# Given to, or called by, vLLM.
+_.engine_index, _.log_engine_initialized, _.lem_state
+
 # Given to, or taken by, the transformers library and backends.
+_._previous_max_cache_length, _._compile_all_devices
 _.scores, _.pad_token, _.max_batch_size, _.reported_tokens, _.token_times_s
 _.queue_s, _.cached_tokens, _.preemptions, _.kv_cache_share
 

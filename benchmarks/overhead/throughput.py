@@ -31,7 +31,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from pairing import Figure, difference, is_first, ratio
 
-from pytest_lem.backends.demo import demo_directory
+from pytest_lem.backends.demo import demo_directory, demo_gguf
 from pytest_lem.backends.host.pool import HostPool
 from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.clock import MonotonicClock
@@ -70,6 +70,7 @@ _SIDES = (
         {"enforce_eager": True, "max_model_len": 512, "kv_cache_memory_bytes": 1 << 28},
         demo_directory,
     ),
+    _Side("llama_cpp", "xllamacpp", "auto", {"n_ctx": 512}, demo_gguf),
 )
 
 

@@ -8,7 +8,6 @@ until it converts.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import shutil
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pytest_lem.backends.fingerprint import file_sha256
 from pytest_lem.cache import cache_folder
 from pytest_lem.errors import FailureKind, LemError
 
@@ -34,12 +34,11 @@ _CONVERTER = 1
 def demo_directory() -> Path:
     """Return the directory of the converted model, converting it first if need be.
 
-    A directory that does not agree with its manifest (a damaged disk, a hand that edited it) is
-    converted again.
+    A directory that does not agree with its manifest (a file that was cut, or edited) is converted
+    again.
     """
     gguf = demo_gguf()
-    with gguf.open("rb") as file:
-        source = hashlib.file_digest(file, "sha256").hexdigest()
+    source = file_sha256(gguf)
     target = cache_folder() / "models" / f"{DEMO_MODEL}-{source[:12]}-c{_CONVERTER}"
     if not _is_intact(target):
         with _lock(target):
@@ -87,8 +86,7 @@ def _hashes(directory: Path) -> dict[str, str]:
     hashes = {}
     for path in sorted(directory.iterdir()):
         if path.name != _MANIFEST:
-            with path.open("rb") as file:
-                hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+            hashes[path.name] = file_sha256(path)
     return hashes
 
 

@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_lem.backends.fingerprint import file_sha256
 from pytest_lem.errors import FailureKind, LemError
 
 _WEIGHTS = ("*.safetensors", "*.bin", "*.gguf", "*.pt")
@@ -69,9 +70,7 @@ def locate_gguf(model: str) -> ModelSource:
             f"there is no GGUF file or directory {model}; give one that is here, since nothing is "
             "downloaded"
         )
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return ModelSource(str(path.resolve()), sha256, is_local=True)
+    return ModelSource(str(path.resolve()), file_sha256(path), is_local=True)
 
 
 def _only_gguf(directory: Path) -> Path:
@@ -102,8 +101,7 @@ def directory_sha256(directory: Path) -> str:
     names = sorted({p.name for pattern in _HASHED for p in directory.glob(pattern)})
     total = hashlib.sha256()
     for name in names:
-        with (directory / name).open("rb") as file:
-            total.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        total.update(f"{name}\0{file_sha256(directory / name)}\n".encode())
     return total.hexdigest()
 
 

@@ -63,7 +63,7 @@ class BackendOptions:
     python: str | None = option(
         None,
         "Interpreter of the host process; null: the one of pytest.",
-        ["python3"],
+        ["/opt/venvs/other/bin/python"],
         is_alone=True,
         is_read_back=False,
     )

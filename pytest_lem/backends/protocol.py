@@ -71,8 +71,8 @@ class Backend(Protocol):
 
     The class attributes are read in the process of pytest, so importing the file must not
     import the engine. `Options` extends `BackendOptions` by the library's own settings, each made
-    by `option`. The first of `precisions` is taken where none is asked for; `auto` among them is what
-    a model's file has. `refuses` names settings of the workload that the engine cannot follow.
+    by `option`. The first of `precisions` is taken where none is asked for; `auto` among them is
+    what a model's file has. `refuses` names settings of the workload that the engine cannot follow.
     """
 
     name: ClassVar[str]

@@ -14,6 +14,8 @@ from pytest_lem.config.models import WorkloadSettings
 from pytest_lem.config.parameter import Parameter, option_parameters, settings_parameters
 
 _WORKLOAD = "workload."
+#: No example can know an interpreter in which the engine is installed.
+_NOT_TRIED = "python"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +56,14 @@ def trials_of(
 ) -> list[Trial]:
     """Return the trials of a backend, those that share a load after each other.
 
-    Where the precision is that of the model's file (`auto`), there is no other to try. `refuses` are
-    settings of the workload that the backend cannot follow. With `is_quick` there is one value for each parameter: its first example.
+    Where the precision is that of the model's file (`auto`), there is no other to try. `refuses`
+    are settings of the workload that the backend cannot follow. With `is_quick` there is one value
+    for each parameter: its first example.
     """
     wanted = [
         (parameter, value, needs_gpu)
         for parameter in option_parameters(options)
+        if parameter.path != _NOT_TRIED
         for value, needs_gpu in _values(parameter, is_quick=is_quick)
     ]
     chosen = ["auto"] if "auto" in precisions else precisions

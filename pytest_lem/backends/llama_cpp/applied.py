@@ -1,4 +1,4 @@
-"""What is in force, as the live server tells it and as it printed when it started."""
+"""What is in force, as the live server tells it and as it logged when it started."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _NVIDIA = Path("/proc/driver/nvidia/gpus")
 def in_force(engine: Engine, header: GgufHeader, options: LlamaCppOptions) -> dict[str, Any]:
     """Return the facts of `Backend.load` that the engine tells; see there."""
     props, model = engine.ask("/props"), engine.ask("/v1/models")["data"][0]["meta"]
-    told = _told(engine.printed, options) | {"n_ctx": model["n_ctx"]}
+    told = _told(engine.log, options) | {"n_ctx": model["n_ctx"]}
     weights = _weights(header)
-    devices = _devices(engine.printed) if told["n_gpu_layers"] else []
+    devices = _devices(engine.log) if told["n_gpu_layers"] else []
     return {
         "architecture": header.architecture,
         "parameters": model["n_params"],
@@ -52,21 +52,21 @@ def in_force(engine: Engine, header: GgufHeader, options: LlamaCppOptions) -> di
     }
 
 
-def _told(printed: str, options: LlamaCppOptions) -> dict[str, Any]:
-    """Return what was printed of each option, written as it would be asked for."""
+def _told(log: str, options: LlamaCppOptions) -> dict[str, Any]:
+    """Return what was logged of each option, written as it would be asked for."""
     told: dict[str, Any] = {}
     for name, line in _LINES.items():
-        if found := re.findall(line, printed):
+        if found := re.findall(line, log):
             word = found[-1]
             told[name] = int(word) if word.isdigit() else _WORDS.get(word, word)
-    if "failed to mlock" in printed:
+    if "failed to mlock" in log:
         told["load_mode"] = "mmap" if "mmap" in options.load_mode else "none"
-    return told | {"n_gpu_layers": _gpu_layers(printed, options)}
+    return told | {"n_gpu_layers": _gpu_layers(log, options)}
 
 
-def _gpu_layers(printed: str, options: LlamaCppOptions) -> int | str:
-    """Return the layers on GPUs; without a GPU nothing is printed of them."""
-    found = _OFFLOADED.findall(printed)
+def _gpu_layers(log: str, options: LlamaCppOptions) -> int | str:
+    """Return the layers on GPUs; without a GPU nothing is logged of them."""
+    found = _OFFLOADED.findall(log)
     if not found:
         return 0
     layers, total = found[-1]
@@ -88,9 +88,9 @@ def _kv_cache(told: dict[str, Any]) -> str | None:
     return "/".join(sorted(types)) or None
 
 
-def _devices(printed: str) -> list[tuple[str, str | None]]:
+def _devices(log: str) -> list[tuple[str, str | None]]:
     """Return name and UUID of the GPUs in use; only those of NVIDIA have one."""
-    found = dict.fromkeys(_DEVICE.findall(printed))
+    found = dict.fromkeys(_DEVICE.findall(log))
     return [
         (f"{kind.lower()}:{index}", _uuid(address) if kind == "CUDA" else None)
         for kind, index, address in found

@@ -92,7 +92,10 @@ class LlamaCppBackend:
         }
 
     def prepare(self, workload: Workload, batch_size: int) -> Prepared:
-        """Tokenise, and check against the context of a slot."""
+        """Tokenise, and check against the context of a slot.
+
+        llama.cpp cannot hold back the end of a sequence, so `min_output_tokens` is refused before.
+        """
         prompts = [self._prompts(texts, workload) for texts in workload.batches(batch_size)]
         lengths = [len(ids) for rows in prompts for ids in rows]
         return Prepared(

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from pytest_lem.backends.llama_cpp.printed import Printed, first_error, is_out_of_memory
+from pytest_lem.backends.llama_cpp.log import StartLog, first_error, is_out_of_memory
 from pytest_lem.errors import FailureKind, LemError, config_error
 
 _BAD_MODEL = "error loading model: "
@@ -17,7 +17,7 @@ _BAD_MODEL = "error loading model: "
 class Engine:
     """A running server. Completions are asked of it directly, all else over HTTP on 127.0.0.1.
 
-    `printed` is what it said while it started. Raises MemoryError and LemError (`data`, `config`)
+    `log` is what it logged while it started. Raises MemoryError and LemError (`data`, `config`)
     for what keeps it from starting.
     """
 
@@ -27,12 +27,12 @@ class Engine:
         self._key = secrets.token_hex()
         params.api_keys = [self._key]
         params.ui = False
-        with Printed() as printed:
+        with StartLog() as log:
             try:
                 self._server = xllamacpp.Server(params)
             except RuntimeError as error:
-                raise _not_started(params.model.path, printed.text()) from error
-            self.printed = printed.text()
+                raise _not_started(params.model.path, log.text()) from error
+            self.log = log.text()
         self._address = self._server.listening_address.removeprefix("http://")
 
     def complete(self, request: bytes, callback: Callable[[bytes], object]) -> None:
@@ -63,12 +63,12 @@ def refusal(answer: dict[str, Any]) -> LemError:
     )
 
 
-def _not_started(model: str, printed: str) -> Exception:
-    """Return the error for what was printed by an engine that did not start."""
-    reason = first_error(printed) or "it gives no reason"
-    if is_out_of_memory(printed):
+def _not_started(model: str, log: str) -> Exception:
+    """Return the error for the log of an engine that did not start."""
+    reason = first_error(log) or "it gives no reason"
+    if is_out_of_memory(log):
         return MemoryError(reason)
-    if _BAD_MODEL in printed:
+    if _BAD_MODEL in log:
         return LemError(
             f"cannot load the model {model}: {reason.removeprefix(_BAD_MODEL)}",
             kind=FailureKind.DATA,

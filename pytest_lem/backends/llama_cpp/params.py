@@ -8,7 +8,7 @@ from pytest_lem.backends.llama_cpp.options import LlamaCppOptions
 from pytest_lem.errors import config_error
 
 _LONGEST_CONTEXT = 4096
-#: From this on llama.cpp prints what is in force.
+#: From this on llama.cpp logs what is in force.
 _TRACE = 4
 _FLASH_ATTN = {"auto": "AUTO", "on": "ENABLED", "off": "DISABLED"}
 _LOAD_MODES = {"mmap+mlock": "MMAP_MLOCK", "dio": "DIRECT_IO"}

@@ -59,10 +59,10 @@ def requests_of(outcome: Outcome, ids_of_part: IdsOfPart) -> list[Request]:
 
 
 def _begin(found: list[_Parts], running: set[int], index: int, time_s: float | None) -> None:
-    """Note that a prompt is put into a step, together with all requests that are running.
+    """Note that the first part of a prompt is put into a step.
 
-    Every running request has a part in every step, so the most that ran together while one ran is
-    the most that were ever running then.
+    All that run are in that step too, since they generate or go on with their prompts, and later
+    steps have no more than these until another prompt is begun.
     """
     if found[index].batch:
         return

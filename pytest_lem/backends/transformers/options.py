@@ -54,6 +54,7 @@ class TransformersOptions(BackendOptions):
         "`device_map: auto`.",
         [{"cpu": "4GiB"}],
         on_gpu=[{"0": "16GiB", "cpu": "4GiB"}],
+        companions={"device_map": "auto"},
         is_read_back=False,
     )
     attn_implementation: str | None = option(

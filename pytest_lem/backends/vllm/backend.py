@@ -44,7 +44,7 @@ class VllmBackend:
     name: ClassVar[str] = "vllm"
     requires: ClassVar[tuple[str, ...]] = ("vllm",)
     install: ClassVar[str] = (
-        "python -m pip install 'pytest-lem[vllm]' (for CUDA; docs/backends.md has the way for a CPU)"
+        "python -m pip install 'pytest-lem[vllm]' (for CUDA; for a CPU see docs/backends.md)"
     )
     precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16", "float16")
     refuses: ClassVar[tuple[str, ...]] = ()

@@ -22,7 +22,7 @@ Load = Callable[..., tuple[LlamaCppBackend, dict[str, Any]]]
 Edited = Callable[[bytes, bytes], Path]
 
 FILE_TYPE = b"general.file_type" + struct.pack("<I", 4)
-#: What llama.cpp prints of a model on two GPUs.
+#: What llama.cpp logs of a model on two GPUs.
 ON_GPUS = """\
 llama_prepare_model_devices: using device CUDA0 (NVIDIA H100 80GB HBM3) (0000:0a:00.0) - 80000 MiB
 llama_prepare_model_devices: using device CUDA1 (NVIDIA H100 (SXM)) (0000:af:00.0) - 80000 MiB free
@@ -89,19 +89,19 @@ def test_precisions_are_names_of_file_types() -> None:
 
 
 class _Engine:
-    """An engine that has printed something and has no GPU to print it of."""
+    """An engine that has logged something and has no GPU to log it of."""
 
-    def __init__(self, printed: str) -> None:
-        self.printed = printed
+    def __init__(self, log: str) -> None:
+        self.log = log
 
     def ask(self, path: str) -> dict[str, Any]:
         meta = {"n_ctx": 64, "n_params": 1, "ftype": "Q4_1"}
         return {"total_slots": 1, "data": [{"meta": meta}]}
 
 
-def _facts(printed: str, **options: Any) -> dict[str, Any]:
+def _facts(log: str, **options: Any) -> dict[str, Any]:
     header = GgufHeader(metadata={}, parameters={})
-    return applied.in_force(_Engine(printed), header, LlamaCppOptions(**options))  # type: ignore[arg-type]
+    return applied.in_force(_Engine(log), header, LlamaCppOptions(**options))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(("asked", "told"), [("auto", 33), ("all", "all"), (99, 33)])
 def test_gpus_are_told_by_name(driver: Path, asked: Any, told: Any) -> None:
-    """The devices that llama.cpp prints are in use, with the UUIDs that their driver tells."""
+    """The devices that llama.cpp logs are in use, with the UUIDs that their driver tells."""
     facts = _facts(ON_GPUS, n_gpu_layers=asked)
 
     assert facts["device"] == "cuda:0"
@@ -161,14 +161,14 @@ def test_gpus_of_others_have_no_uuid() -> None:
 @pytest.mark.parametrize(("asked", "told"), [("mlock", "none"), ("mmap+mlock", "mmap")])
 def test_memory_that_was_not_locked_is_told(asked: Any, told: str) -> None:
     """llama.cpp goes on when the system does not let it lock memory."""
-    printed = f"load_tensors: this can take a while... (load_mode = {asked})\n"
+    log = f"load_tensors: this can take a while... (load_mode = {asked})\n"
     failed = "warning: failed to mlock 96579584-byte buffer (after previously locking 0 bytes)"
 
-    assert _facts(printed, load_mode=asked)["options"]["load_mode"] == asked
-    assert _facts(printed + failed, load_mode=asked)["options"]["load_mode"] == told
+    assert _facts(log, load_mode=asked)["options"]["load_mode"] == asked
+    assert _facts(log + failed, load_mode=asked)["options"]["load_mode"] == told
 
 
-def test_what_is_not_printed_is_not_told() -> None:
+def test_what_is_not_logged_is_not_told() -> None:
     """Nothing is made up where llama.cpp is silent."""
     facts = _facts("")
 

@@ -29,14 +29,14 @@ LAYERS, NUMBERS = 30, 192
 BYTES = {"f32": 4, "f16": 2, "q8_0": 34 / 32}
 
 
-def _printed(backend: LlamaCppBackend, line: str) -> str:
-    return re.findall(line, backend._engine.printed)[-1]
+def _logged(backend: LlamaCppBackend, line: str) -> str:
+    return re.findall(line, backend._engine.log)[-1]
 
 
 def _cache_type(backend: LlamaCppBackend, half: str) -> str:
     """Return the type whose size the cache has."""
     cells = sum(slot["n_ctx"] for slot in backend._engine.ask("/slots"))
-    size_mib = float(_printed(backend, rf" {half} \(\w+\): +([\d.]+) MiB"))
+    size_mib = float(_logged(backend, rf" {half} \(\w+\): +([\d.]+) MiB"))
     number_bytes = size_mib * 2**20 / (cells * LAYERS * NUMBERS)
     return min(BYTES, key=lambda name: abs(BYTES[name] - number_bytes))
 
@@ -52,22 +52,22 @@ def _load_mode(backend: LlamaCppBackend) -> str:
     """Return how the file is there: mapped, or read past the page cache or not."""
     if "Q4_1.gguf" in Path("/proc/self/maps").read_text():
         return "mmap"
-    return _printed(backend, r"\(load_mode = (\w+)\)")
+    return _logged(backend, r"\(load_mode = (\w+)\)")
 
 
 #: Where the live engine shows each option, if possible apart from where the backend reads it.
 LIVE: dict[str, Callable[[LlamaCppBackend], Any]] = {
     "n_ctx": lambda b: b._engine.ask("/slots")[0]["n_ctx"],
     "n_batch": lambda b: min(_largest_step(b), 250),
-    "n_ubatch": lambda b: int(_printed(b, r"n_ubatch += (\d+)")),
-    "n_threads": lambda b: int(_printed(b, r"llama threadpool init, n_threads = (\d+)")),
-    "n_threads_batch": lambda b: int(_printed(b, r"n_threads_batch = (\d+)")),
+    "n_ubatch": lambda b: int(_logged(b, r"n_ubatch += (\d+)")),
+    "n_threads": lambda b: int(_logged(b, r"llama threadpool init, n_threads = (\d+)")),
+    "n_threads_batch": lambda b: int(_logged(b, r"n_threads_batch = (\d+)")),
     "flash_attn": lambda b: {"enabled": "on", "disabled": "off"}[
-        _printed(b, r"(?:flash_attn += |Flash Attention )(enabled|disabled)")
+        _logged(b, r"(?:flash_attn += |Flash Attention )(enabled|disabled)")
     ],
     "cache_type_k": lambda b: _cache_type(b, "K"),
     "cache_type_v": lambda b: _cache_type(b, "V"),
-    "kv_unified": lambda b: _printed(b, r"n_slots.*kv_unified = '(\w+)'") == "true",
+    "kv_unified": lambda b: _logged(b, r"n_slots.*kv_unified = '(\w+)'") == "true",
     "load_mode": _load_mode,
     "n_gpu_layers": lambda _: len(xllamacpp.get_device_info()) - 1,
 }

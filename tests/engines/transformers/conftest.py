@@ -12,8 +12,10 @@ import pytest
 
 from pytest_lem.backends.demo import demo_directory
 from pytest_lem.backends.protocol import LoadSpec
+from pytest_lem.backends.tokens import HuggingFaceTokenizer
 from pytest_lem.backends.transformers import TransformersBackend
 from pytest_lem.backends.transformers.options import TransformersOptions
+from pytest_lem.workloads.prompts import DEFAULT_PROMPTS
 
 pytest_plugins = ["pytester"]
 
@@ -26,12 +28,14 @@ def demo() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_model(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a model with random weights, two layers, and the tokenizer of the demo model."""
+    """Return a model with random weights, two layers, and a tokenizer that loads at once."""
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
     tokenizer = AutoTokenizer.from_pretrained(demo)
+    chats = [HuggingFaceTokenizer(tokenizer).in_chat(prompt) for prompt in DEFAULT_PROMPTS]
+    tokenizer = tokenizer.train_new_from_iterator([chats], vocab_size=1000)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=64,
@@ -39,7 +43,7 @@ def tiny_model(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=96,
+        max_position_embeddings=192,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )

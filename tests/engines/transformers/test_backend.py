@@ -18,7 +18,7 @@ from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.workloads.workload import Workload
 
 #: What the tiny model's context holds.
-CONTEXT = 96
+CONTEXT = 192
 
 Load = Callable[..., tuple[TransformersBackend, dict[str, Any]]]
 

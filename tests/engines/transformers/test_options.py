@@ -212,7 +212,7 @@ def test_model_kwargs_change_what_the_model_computes(load: Load, tiny_model: Pat
     assert applied["parameters"] == sum(p.numel() for p in backend._model.parameters())
 
 
-@pytest.mark.parametrize(("limit", "place"), [("4GiB", "cpu"), ("1MiB", "disk")])
+@pytest.mark.parametrize(("limit", "place"), [("4GiB", "cpu"), ("1KiB", "disk")])
 def test_max_memory_decides_where_weights_are(
     load: Load, tiny_model: Path, limit: str, place: str
 ) -> None:

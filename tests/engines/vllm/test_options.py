@@ -83,7 +83,7 @@ ELSEWHERE = (
     "engine=AsyncLLM",
     "enable_v1_multiprocessing=True",
     "cpu_omp_threads_bind=0",
-    "python=python3",
+    "python=/opt/venvs/other/bin/python",
     "revision=main",
     "trust_remote_code=False",
 )

@@ -1,4 +1,4 @@
-"""What llama.cpp prints while it starts: the only place where it tells much of what is in force."""
+"""What llama.cpp logs while it starts: the only place where it tells much of what is in force."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _ERROR = re.compile(r"^(?:[\d.]+ )?E .*?: (.+)$", re.MULTILINE)
 _OUT_OF_MEMORY = re.compile(r"insufficient memory|out of memory|failed to allocate")
 
 
-class Printed:
-    """What is printed to standard error while this is entered.
+class StartLog:
+    """What is written to standard error while this is entered.
 
     In a host process that is a file, which is only read. Anywhere else a file takes its place
-    meanwhile, and what it holds is printed afterwards.
+    meanwhile, and what it holds is written out afterwards.
     """
 
     def __init__(self) -> None:
@@ -46,16 +46,16 @@ class Printed:
         traceback: TracebackType | None,
     ) -> None:
         if not self._is_file:
-            printed = self._read()
+            text = self._read()
             os.dup2(self._stderr, _STDERR)
             os.close(self._stderr)
             self._file.close()
-            os.write(_STDERR, printed)
+            os.write(_STDERR, text)
 
     def text(self) -> str:
-        """Return what was printed, as soon as the start has come to its end.
+        """Return what was logged, as soon as the start has come to its end.
 
-        The engine prints from a thread of its own, which may lag behind.
+        The engine logs from a thread of its own, which may lag behind.
         """
         deadline = time.monotonic() + _PATIENCE_S
         while True:
@@ -70,12 +70,12 @@ class Printed:
             return file.read()
 
 
-def first_error(text: str) -> str:
-    """Return the first error in what was printed, empty if there is none."""
-    found = _ERROR.search(text)
+def first_error(log: str) -> str:
+    """Return the first error in a log, empty if there is none."""
+    found = _ERROR.search(log)
     return found[1].strip() if found else ""
 
 
-def is_out_of_memory(text: str) -> bool:
-    """Tell whether what was printed says that memory ran out."""
-    return bool(_OUT_OF_MEMORY.search(text))
+def is_out_of_memory(log: str) -> bool:
+    """Tell whether a log says that memory ran out."""
+    return bool(_OUT_OF_MEMORY.search(log))
