@@ -86,9 +86,10 @@ class Backend(Protocol):
         """Load the model and return what is in force, read back from the engine.
 
         Among it: `device` (`cpu` or `cuda`), `device_uuids`, `precision` (of most weights),
-        `dtype` (parameters of each type), `model_sha256`, `backend_version`, `context_length`,
-        `parameters`, and `options`: for every option that is read back, the value in force under
-        its own name, written as it would be asked for.
+        `dtype` (parameters of each type), `precisions` (of weights by class of module, activations,
+        KV cache), `model_sha256`, `backend_version`, `context_length`, `parameters`, `spans` (parts
+        of the load for the ledger), and `options`: for every option that is read back, the value in
+        force under its own name, written as it would be asked for.
         """
 
     def prepare(self, workload: Workload, batch_size: int) -> Prepared:

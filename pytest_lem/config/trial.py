@@ -112,9 +112,8 @@ class _Pack:
         added = {**parameter.companions, parameter.path: value}
         together = {**self._set, **added}
         is_apart = self._asked and (self._is_closed or parameter.is_alone)
-        if is_apart or needs_gpu != self._needs_gpu or any(
-            name in self._set and self._set[name] != wanted for name, wanted in added.items()
-        ):
+        is_taken = any(self._set.get(name, wanted) != wanted for name, wanted in added.items())
+        if is_apart or is_taken or needs_gpu != self._needs_gpu:
             return False
         try:
             options(**together)

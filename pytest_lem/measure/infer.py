@@ -111,7 +111,7 @@ class InferRun:
 
     def _measure_rounds(self, loaded: Loaded) -> None:
         plan, found = self._plan, self.measurement
-        self._prepare(loaded, plan.workload)
+        self._phase("prepare", lambda: self._prepare(loaded, plan.workload))
         repetitions = self._phase("warmup", lambda: self._warm_up(loaded))
         _leave_out_unused(found.phases)
         self._idle_before(loaded)

@@ -74,7 +74,7 @@ def _energy_j(found: Measurement) -> list[float | None]:
 def test_a_case_is_loaded_warmed_up_and_measured(run_of: Any) -> None:
     """Phases and rounds follow each other, each with the energy between its own stamps."""
     found = run_of().measure()
-    assert [phase.name for phase in found.phases] == [*LOADING, "warmup"]
+    assert [phase.name for phase in found.phases] == [*LOADING, "prepare", "warmup"]
     assert [r.seq for r in found.rounds] == [0, 1]
     assert _energy_j(found) == [pytest.approx(3 * r.window_s) for r in found.rounds]
     parts = [*(p for p in found.phases if "/" not in p.name), *found.rounds]
@@ -116,7 +116,7 @@ def test_the_next_case_uses_the_resident_host(run_of: Any, pool: HostPool) -> No
     first = run_of(faults=faults).measure()
     second = run_of(faults=faults, batch_size=1, warmup_max_s=60.0, warmup_cv=1e-9).measure()
     assert first.load_id == second.load_id == "load-1"
-    assert [phase.name for phase in second.phases] == ["warmup"]
+    assert [phase.name for phase in second.phases] == ["prepare", "warmup"]
     assert "unsteady" not in second.flags
 
 
@@ -158,7 +158,7 @@ def test_a_free_end_may_come_early(run_of: Any) -> None:
 
 def test_a_silent_counter_makes_its_round_invalid(run_of: Any, metered: Any) -> None:
     """Loading and warm-up had energy, the first round had none."""
-    panel, _ = metered(Tier.COUNTER, [1.0] * 4 + [None])
+    panel, _ = metered(Tier.COUNTER, [1.0] * 5 + [None])
     found = run_of(panel=panel).measure()
     assert [r.reasons for r in found.rounds] == [["meter_silent"], []]
 
@@ -172,7 +172,7 @@ def test_an_early_warm_up_is_flagged(run_of: Any) -> None:
 def test_power_at_rest_is_measured_before_and_after(run_of: Any, clock: Any) -> None:
     """Idle phases stand around the rounds, with the model loaded."""
     found = run_of(idle_s=10.0).measure()
-    assert [phase.name for phase in found.phases] == [*LOADING, "warmup", "idle", "idle"]
+    assert [phase.name for phase in found.phases] == [*LOADING, "prepare", "warmup", "idle", "idle"]
     before, after = (phase for phase in found.phases if phase.name == "idle")
     assert before.end_s <= found.rounds[0].start_s
     assert found.rounds[-1].end_s <= after.start_s
@@ -184,11 +184,12 @@ def test_cases_on_one_host_share_an_idle_phase(run_of: Any, clock: Any) -> None:
     first = run_of(idle_s=10.0).measure()
     second = run_of(idle_s=10.0, batch_size=1).measure()
     assert [(p.name, p.is_shared) for p in second.phases] == [
+        ("prepare", False),
         ("warmup", False),
         ("idle", True),
         ("idle", False),
     ]
-    assert second.phases[1].start_s == first.phases[-1].start_s
+    assert second.phases[2].start_s == first.phases[-1].start_s
     assert len(clock.rests_s) == 3
 
 
@@ -258,7 +259,7 @@ def test_after_a_failure_the_next_case_gets_a_new_host(run_of: Any) -> None:
 
 def test_doubts_about_the_prefill_are_doubts_about_the_case(run_of: Any, metered: Any) -> None:
     """A sensor that sleeps while the prefill is measured leaves no valid split."""
-    panel, _ = metered(Tier.COUNTER, [1.0] * 6 + [None] * 2)
+    panel, _ = metered(Tier.COUNTER, [1.0] * 7 + [None] * 2)
     found = run_of(panel=panel, is_split=True).measure()
     assert [r.reasons for r in found.rounds] == [[], []]
     assert found.reasons == {"meter_silent"}
@@ -297,7 +298,7 @@ def test_a_cold_start_has_a_host_and_caches_of_its_own(run_of: Any, pool: HostPo
     warm = run_of().measure()
     cold = [run_of(is_cold=True, faults="cache@load").measure() for _ in range(2)]
     assert [found.load_id for found in (warm, *cold)] == ["load-1", "load-2", "load-3"]
-    assert all([p.name for p in found.phases] == [*LOADING, "warmup"] for found in cold)
+    assert all([p.name for p in found.phases] == [*LOADING, "prepare", "warmup"] for found in cold)
     places, counts = zip(*(found.applied["cache"] for found in cold), strict=True)
     assert (len(set(places)), counts) == (2, (1, 1))
     assert not any(Path(place).parent.exists() for place in places)

@@ -166,8 +166,8 @@ def test_the_rest_of_a_model_comes_before_its_load(engine: Any, lem: Any, stored
     lem(source, "--lem-gap=0.05").assert_outcomes(passed=3)
     records = stored().records
     assert [[p.name for p in record.phases] for record in records] == [
-        ["rest", "start", "import", "load", "load/read", "load/train", "warmup"],
-        ["rest", "warmup"],
+        ["rest", "start", "import", "load", "load/read", "load/train", "prepare", "warmup"],
+        ["rest", "prepare", "warmup"],
     ]
     for record in records:
         assert record.phases[0].t1 <= record.phases[1].t0

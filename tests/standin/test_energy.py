@@ -117,7 +117,8 @@ def test_a_model_is_measured_on_the_board_that_it_uses(ngram: Path, standin: Any
     assert (record.status, record.message) == ("ok", None)
     check(record, boards, index=1)
     assert [phase.name for phase in record.phases if "/" not in phase.name] == [
-        "start", "import", "load", "warmup", "idle", "idle", "prefill", "prefill", "prefill",
+        "start", "import", "load", "prepare", "warmup", "idle", "idle",
+        "prefill", "prefill", "prefill",
     ]  # fmt: skip
     uuids = {e.device for p in record.phases for e in p.energies if e.domain == "gpu"}
     assert uuids == {"GPU-b"} == set(record.applied["device_uuids"])
