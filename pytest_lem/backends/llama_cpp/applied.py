@@ -33,8 +33,8 @@ _NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 def in_force(engine: Engine, header: GgufHeader, options: LlamaCppOptions) -> dict[str, Any]:
     """Return the facts of `Backend.load` that the engine tells; see there."""
-    props, model = engine.ask("/props"), engine.ask("/v1/models")["data"][0]["meta"]
-    told = _told(engine.log, options) | {"n_ctx": model["n_ctx"]}
+    model, context = engine.ask("/v1/models")["data"][0]["meta"], engine.slots[0]["n_ctx"]
+    told = _told(engine.log, options) | {"n_ctx": context}
     weights = _weights(header)
     devices = _devices(engine.log) if told["n_gpu_layers"] else []
     return {
@@ -45,9 +45,9 @@ def in_force(engine: Engine, header: GgufHeader, options: LlamaCppOptions) -> di
         "precisions": {"weights": weights, "kv_cache": _kv_cache(told)},
         "device": devices[0][0] if devices else "cpu",
         "device_uuids": [uuid for _, uuid in devices if uuid],
-        "context_length": model["n_ctx"],
+        "context_length": context,
         "num_threads": told.get("n_threads"),
-        "slots": props["total_slots"],
+        "slots": len(engine.slots),
         "options": told,
     }
 

@@ -17,8 +17,8 @@ _BAD_MODEL = "error loading model: "
 class Engine:
     """A running server. Completions are asked of it directly, all else over HTTP on 127.0.0.1.
 
-    `log` is what it logged while it started. Raises MemoryError and LemError (`data`, `config`)
-    for what keeps it from starting.
+    `log` is what it logged while it started, `slots` what it says of the places for its requests.
+    Raises MemoryError and LemError (`data`, `config`) for what keeps it from starting.
     """
 
     def __init__(self, params: Any) -> None:
@@ -34,6 +34,8 @@ class Engine:
                 raise _not_started(params.model.path, log.text()) from error
             self.log = log.text()
         self._address = self._server.listening_address.removeprefix("http://")
+        # Its loop answers this. To end a server whose loop has not begun would take forever.
+        self.slots: list[dict[str, Any]] = self.ask("/slots")
 
     def complete(self, request: bytes, callback: Callable[[bytes], object]) -> None:
         """Run a request to its end; every event of its stream is given to the callback."""

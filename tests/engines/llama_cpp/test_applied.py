@@ -93,10 +93,10 @@ class _Engine:
 
     def __init__(self, log: str) -> None:
         self.log = log
+        self.slots = [{"n_ctx": 64}]
 
     def ask(self, path: str) -> dict[str, Any]:
-        meta = {"n_ctx": 64, "n_params": 1, "ftype": "Q4_1"}
-        return {"total_slots": 1, "data": [{"meta": meta}]}
+        return {"data": [{"meta": {"n_params": 1, "ftype": "Q4_1"}}]}
 
 
 def _facts(log: str, **options: Any) -> dict[str, Any]:

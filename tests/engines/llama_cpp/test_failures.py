@@ -110,6 +110,13 @@ def test_bindings_that_are_too_old_are_refused(load: Load, monkeypatch: pytest.M
     assert error.kind is FailureKind.CONFIG
 
 
+def test_an_engine_can_end_at_once(load: Load) -> None:
+    """Engines that are dropped as soon as they have started do not wait for what never comes."""
+    for _ in range(5):
+        backend, _ = load(DEMO_MODEL, batch=1)
+        del backend
+
+
 def test_a_start_is_read_where_standard_error_is_no_file(gguf: Path, tmp_path: Path) -> None:
     """At a terminal or in a pipe as well all that is in force is told, and still printed."""
     code = f"""

@@ -57,7 +57,7 @@ def _load_mode(backend: LlamaCppBackend) -> str:
 
 #: Where the live engine shows each option, if possible apart from where the backend reads it.
 LIVE: dict[str, Callable[[LlamaCppBackend], Any]] = {
-    "n_ctx": lambda b: b._engine.ask("/slots")[0]["n_ctx"],
+    "n_ctx": lambda b: b._engine.ask("/props")["default_generation_settings"]["n_ctx"],
     "n_batch": lambda b: min(_largest_step(b), 250),
     "n_ubatch": lambda b: int(_logged(b, r"n_ubatch += (\d+)")),
     "n_threads": lambda b: int(_logged(b, r"llama threadpool init, n_threads = (\d+)")),
