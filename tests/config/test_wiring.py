@@ -21,6 +21,7 @@ from pytest_lem.config.models import (
     WorkloadSettings,
 )
 
+ROOT = Path(__file__).parents[2]
 PACKAGE = Path(pytest_lem.__file__).parent
 CONFIG = PACKAGE / "config"
 
@@ -48,7 +49,7 @@ FIELDS = [
 
 def _backends() -> Iterator[tuple[Path, type[Any]]]:
     """Yield folder and options of each backend of this distribution."""
-    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for entry in project["entry-points"]["pytest_lem.backends"].values():
         module, _, name = entry.partition(":")
         backend = getattr(importlib.import_module(module), name)
