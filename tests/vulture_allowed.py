@@ -25,7 +25,7 @@ _.energy_per_output_token_j, _.energy_per_request_j, _.output_throughput_tok_s
 _.ttft_s, _.tpot_s, _.e2e_latency_s, _.read_series, _.write_csv
 
 # Extended by the options of each backend, which are found by their names and left out here.
-_.BackendOptions
+_.HubOptions
 
 # Given to, or called by, vLLM.
 _.engine_index, _.log_engine_initialized, _.lem_state

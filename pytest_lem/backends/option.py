@@ -67,3 +67,20 @@ class BackendOptions:
         is_alone=True,
         is_read_back=False,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubOptions(BackendOptions):
+    """What a backend can be told of models from the Hugging Face hub."""
+
+    # A branch is a name for a commit; what is kept of it is the commit, the `model_revision`.
+    revision: str | None = option(
+        None, "Commit or branch of a Hugging Face id.", ["main"], is_read_back=False
+    )
+    # A permission, which a model may not even need.
+    trust_remote_code: bool = option(
+        False,
+        "Run code that comes with the model. Read that code first.",
+        [False],
+        is_read_back=False,
+    )

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pytest_lem.backends.option import BackendOptions, option
+from pytest_lem.backends.option import HubOptions, option
 
 #: Arguments of `from_pretrained` that another setting makes.
 _SET_ELSEWHERE = {
@@ -30,7 +30,7 @@ CacheImplementation = Literal["dynamic", "static", "offloaded", "offloaded_stati
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TransformersOptions(BackendOptions):
+class TransformersOptions(HubOptions):
     """Settings of transformers and PyTorch."""
 
     device: str = option(
@@ -98,17 +98,6 @@ class TransformersOptions(BackendOptions):
         "Further arguments of `from_pretrained`; those that name a field of the model's "
         "configuration change it and are read back.",
         [{"max_position_embeddings": 2048}, {"use_safetensors": True}],
-    )
-    # A branch is a name for a commit; the library keeps the commit, which is `model_revision`.
-    revision: str | None = option(
-        None, "Commit or branch of a Hugging Face id.", ["main"], is_read_back=False
-    )
-    # A permission, which a model may not even need.
-    trust_remote_code: bool = option(
-        False,
-        "Run code that comes with the model. Read that code first.",
-        [False],
-        is_read_back=False,
     )
 
     def __post_init__(self) -> None:

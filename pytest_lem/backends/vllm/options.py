@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pytest_lem.backends.option import BackendOptions, option
+from pytest_lem.backends.option import HubOptions, option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VllmOptions(BackendOptions):
+class VllmOptions(HubOptions):
     """Settings of vLLM. Null is its own choice, but for what a description says."""
 
     engine: Literal["LLMEngine", "AsyncLLM"] = option(
@@ -99,15 +99,6 @@ class VllmOptions(BackendOptions):
         ["0"],
         companions={"enable_v1_multiprocessing": True},
         pattern=r"^(auto|nobind|\d+(-\d+)?([,|]\d+(-\d+)?)*)$",
-    )
-    revision: str | None = option(
-        None, "Commit or branch of a Hugging Face id.", ["main"], is_read_back=False
-    )
-    trust_remote_code: bool = option(
-        False,
-        "Run code that comes with the model. Read that code first.",
-        [False],
-        is_read_back=False,
     )
     engine_args: dict[str, Any] | None = option(
         None, "Further fields of `EngineArgs`.", [{"scheduling_policy": "priority"}]
