@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pytest_lem.case import Case
-from pytest_lem.energy.reading import Energy
+from pytest_lem.energy.reading import Energy, headline
 from pytest_lem.errors import FailureKind
 from pytest_lem.flags import Flag
 from pytest_lem.measure.idle import Device, Idle, idle_by_device
@@ -82,6 +82,8 @@ def build_record(
             environment=context.environment,
             applied=measurement.applied,
             devices=context.devices,
+            measure=context.requested.get("measure"),
+            counted=sorted(_counted(measurement)),
             workers=context.isolation.workers if context.isolation else 1,
         ),
         metrics=metrics_of(measurement)
@@ -103,6 +105,12 @@ def _case(case: Case) -> CaseRecord:
         kind=case.kind,
         settings=CaseSettings(**case.settings),
     )
+
+
+def _counted(measurement: Measurement) -> set[str]:
+    """Return the devices whose energy makes the main figure."""
+    energies = (headline(r.energies, on_gpu=measurement.on_gpu) for r in measurement.rounds)
+    return {energy.device for found in energies for energy in found}
 
 
 def _energy(energy: Energy) -> EnergyRecord:

@@ -113,3 +113,23 @@ METRICS: dict[str, Definition] = {
     "flops_per_token": Definition("FLOP/token", None, "mean", "from the shapes of the parameters"),
     "mfu": Definition("1", "higher", "mean", "achieved FLOP/s / peak FLOP/s of the device"),
 }
+
+#: What a gate may fail a test on. Not: what is derived from an idle power or an assumption, sums,
+#: percentiles of few samples, utilisation and temperature.
+GATEABLE = (
+    "energy_per_output_token_j",
+    "energy_per_input_token_j",
+    "energy_per_request_j",
+    "energy_per_call_j",
+    "energy_per_unit_j",
+    "output_throughput_tok_s",
+    "request_throughput_req_s",
+    "unit_throughput_per_s",
+    "call_duration_s",
+    "ttft_s",
+    "tpot_s",
+    "peak_host_memory_bytes",
+    "peak_device_memory_bytes",
+)
+#: Those that come out the same in every session, so that a plain ratio decides.
+EXACT = frozenset({"peak_device_memory_bytes"})

@@ -47,6 +47,7 @@ def machine(root: Path) -> dict[str, Any]:
         "cpu_governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "memory_bytes": psutil.virtual_memory().total,
         "container": _container(),
+        "mps": _has_mps(),
         "git": git(root),
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
     }
@@ -119,6 +120,12 @@ def _container() -> str | None:
     if Path("/run/.containerenv").exists():
         return "podman"
     return "kubernetes" if "KUBERNETES_SERVICE_HOST" in os.environ else None
+
+
+def _has_mps() -> bool:
+    """Tell whether the daemon that lets processes share a GPU (CUDA MPS) has its pipe here."""
+    directory = os.environ.get("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps")  # noqa: S108 - its own
+    return Path(directory, "control").exists()
 
 
 def _read(path: str) -> str | None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
 from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.definitions import DEFINITIONS_VERSION
 from pytest_lem.results.journal import read_journal
 from pytest_lem.results.record import Record, Stored
+from pytest_lem.results.replace import replace
 
 #: A new major breaks readers, a new minor only adds fields.
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 class Run(Stored):
@@ -32,26 +32,6 @@ class Run(Stored):
     meters: dict[str, str] = Field({}, description="Chosen meters with what they read.")
     meter_constants: dict[str, float] = {}
     versions: dict[str, str] = {}
-
-
-class Comparison(Stored):
-    """A judgement about one figure of one case against another measurement."""
-
-    case: str
-    metric: str
-    baseline: str
-    candidate: str
-    verdict: str
-    reasons: list[str] = []
-    ratio: float | None = None
-    interval: list[float] | None = None
-    p: float | None = None
-    alpha: float | None = None
-    m: int | None = None
-    theta: float | None = None
-    promise: float | None = None
-    mde: float | None = None
-    attribution: dict[str, float] | None = None
 
 
 class RunFile(Stored):
@@ -71,7 +51,7 @@ def write_run(run_file: RunFile, path: Path) -> None:
     """Write atomically: a reader sees the old file or the whole new one."""
     text = json.dumps(run_file.model_dump(mode="json"), allow_nan=False, indent=1) + "\n"
     try:
-        _replace(path, text)
+        replace(path, text)
     except OSError as error:
         raise LemError(
             f"cannot write the results to {path} ({_why(error)}); they are kept in the journal",
@@ -83,22 +63,6 @@ def _why(error: OSError) -> str:
     if isinstance(error, FileExistsError | NotADirectoryError):
         return "a file stands where a folder has to be"
     return error.strerror or "unwritable"
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    scratch = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.chmod(0o644)
-        scratch.replace(path)
-    except OSError:
-        scratch.unlink(missing_ok=True)
-        raise
 
 
 def read_run(path: str | Path) -> RunFile:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_lem.backends.vllm.engine import Occupancy, Outcome, Step, occupancy_logger
+from pytest_lem.backends.vllm.watch import watch
 
 #: Methods of vLLM's executor, and what they are called in the ledger.
 _SPANS = {
@@ -40,6 +41,8 @@ class SteppedEngine:
         self.tokenizer = self._engine.get_tokenizer()
         self.kind = type(self._engine).__name__
         self.has_core_apart = type(self._engine.engine_core).__name__ != "InprocClient"
+        if self.has_core_apart:
+            watch(self._engine.engine_core)
 
     def generate(self, prompts: Sequence[list[int]], params: Sequence[Any]) -> Outcome:
         """Run a batch."""

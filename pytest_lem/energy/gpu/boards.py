@@ -44,6 +44,7 @@ def describe(driver: Driver, uuid: str) -> dict[str, Any]:
         "ecc": _present(driver.fact("nvmlDeviceGetEccMode", handle)),
         "mig": _present(driver.fact("nvmlDeviceGetMigMode", handle)),
         "virtualization": _virtualization(driver, handle),
+        "confidential_computing": _is_confidential(driver),
     }
 
 
@@ -104,6 +105,11 @@ def counter_fault(driver: Driver, uuid: str) -> DriverFault | None:
 
 def _virtualization(driver: Driver, handle: Any) -> str | None:
     return _VIRTUALIZATION.get(driver.fact("nvmlDeviceGetVirtualizationMode", handle))
+
+
+def _is_confidential(driver: Driver) -> bool | None:
+    state = driver.fact("nvmlSystemGetConfComputeState")
+    return None if state is None else bool(state.ccFeature)
 
 
 def _present(modes: Any) -> int | None:

@@ -12,6 +12,7 @@ import pytest
 from pytest_lem.backends.vllm import VllmBackend
 from pytest_lem.backends.vllm.options import VllmOptions
 from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.workloads.workload import Workload
 
 Load = Callable[..., tuple[VllmBackend, dict[str, Any]]]
 
@@ -81,6 +82,29 @@ def test_an_old_release_is_refused(load: Load, monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(LemError, match=r"vllm 0\.6\.3 is too old .* needs 0\.32 or later"):
         load()
+
+
+def test_a_core_killed_at_work_is_told_at_once(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for its answer, and who asks later, hears that it is dead."""
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    backend, _ = load(enable_v1_multiprocessing=True, cpu_omp_threads_bind="0")
+    engine = backend._engine._engine  # type: ignore[attr-defined]
+    send = engine.add_request
+    [core] = engine.engine_core.resources.engine_manager.processes
+
+    def send_and_kill(*args: Any) -> None:
+        send(*args)
+        core.kill()
+        core.join()
+
+    monkeypatch.setattr(engine, "add_request", send_and_kill)
+    prepared = backend.prepare(Workload(output_tokens=32, prompts=("Hello",)), 1)
+
+    with pytest.raises(EngineDeadError):
+        backend.run(prepared.batches[0])
+    with pytest.raises(EngineDeadError):
+        backend._engine.states()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,153 @@
+"""A baseline: the sessions of a history, by case."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite, log
+from statistics import fmean
+from typing import Any
+
+from pytest_lem.case import digest
+from pytest_lem.gate.history import History
+from pytest_lem.gate.key import Difference, UnderTest, differences, identity
+from pytest_lem.results.entry import Entry, Figure
+from pytest_lem.results.record import Comparability
+from pytest_lem.results.session import Session
+
+#: Scatter between boards of one kind, assumed where the history has none of the same board.
+OTHER_BOARD_CV = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An entry of the history, with the facts under which it was measured."""
+
+    session: str
+    entry: Entry
+    facts: Comparability
+
+    @property
+    def board(self) -> tuple[Any, ...]:
+        """Return the boards on which it ran, or the machine."""
+        return tuple(self.facts.warn.get("board") or ())
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a history has for a case.
+
+    Attributes:
+        past: entries with the same key, the oldest first.
+        on_same_board: whether they ran on the board of the new one.
+        differing: facts that keep the others apart, of the latest; empty where `past` is not.
+        is_ambiguous: whether a session has several entries of that key.
+
+    """
+
+    past: Sequence[Past] = ()
+    on_same_board: bool = True
+    differing: Sequence[Difference] = ()
+    is_ambiguous: bool = False
+
+    def history(self, metric: str, prior_cv: float) -> History | None:
+        """Return the history of a figure, or None where no session has it.
+
+        Sessions on other boards count once for each board: more of them on one board say nothing
+        of how boards differ.
+        """
+        figures = [
+            (p, f) for p in self.past if (f := p.entry.figures.get(metric)) and _is_usable(f)
+        ]
+        if not figures:
+            return None
+        resolution = max(figure.resolution for _, figure in figures)
+        if self.on_same_board:
+            logs = [log(figure.value) for _, figure in figures]
+            return History(logs=logs, prior_cv=prior_cv, resolution=resolution)
+        boards = defaultdict(list)
+        for past, figure in figures:
+            boards[past.board].append(log(figure.value))
+        return History(
+            logs=[fmean(logs) for logs in boards.values()],
+            prior_cv=max(prior_cv, OTHER_BOARD_CV),
+            resolution=resolution,
+        )
+
+
+@dataclass(slots=True)
+class Baseline:
+    """The sessions under one name. Only what has joined the history counts."""
+
+    name: str
+    under_test: UnderTest
+    sessions: int = 0
+    cases: dict[str, list[Past]] = field(default_factory=lambda: defaultdict(list))
+    _identities: dict[str, str] = field(default_factory=dict)
+    _keys: dict[str, str] = field(default_factory=dict)
+
+    def add(self, session: Session) -> None:
+        """Take in a session; the oldest comes first."""
+        self.sessions += 1
+        for entry in session.entries:
+            if entry.state == "joined":
+                facts = session.facts[entry.comparability]
+                self.cases[self._identity(entry)].append(Past(session.run, entry, facts))
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing has joined it yet."""
+        return not self.cases
+
+    def find(self, entry: Entry, facts: Comparability) -> Found:
+        """Return what there is to compare an entry with."""
+        past = self.cases.get(self._identity(entry), [])
+        key = self._key(facts)
+        same = [p for p in past if self._key(p.facts) == key]
+        if past and not same:
+            before, now = past[-1].facts.refuse, facts.refuse
+            rest = self.under_test.rest
+            return Found(differing=differences(rest(before), rest(now)))
+        runs = [p.session for p in same]
+        board = tuple(facts.warn.get("board") or ())
+        here = [p for p in same if p.board == board]
+        return Found(
+            past=here or same,
+            on_same_board=bool(here) or not same,
+            is_ambiguous=len(set(runs)) < len(runs),
+        )
+
+    def _identity(self, entry: Entry) -> str:
+        if not self.under_test.names:
+            return entry.digest
+        found = self._identities.get(entry.digest)
+        if found is None:
+            found = identity(entry.kind, entry.settings, self.under_test)
+            self._identities[entry.digest] = found
+        return found
+
+    def _key(self, facts: Comparability) -> str:
+        """Return the hash of the facts that must agree, of each set of facts once."""
+        found = self._keys.get(facts.hash)
+        if found is None:
+            found = key_of(facts.refuse, self.under_test)
+            self._keys[facts.hash] = found
+        return found
+
+
+def key_of(refuse: Mapping[str, Any], under_test: UnderTest) -> str:
+    """Return the hash of the facts that must agree."""
+    return digest(under_test.rest(refuse))
+
+
+def baseline_of(name: str, sessions: Iterable[Session], under_test: UnderTest) -> Baseline:
+    """Make a baseline from sessions, the oldest first."""
+    found = Baseline(name, under_test)
+    for session in sessions:
+        found.add(session)
+    return found
+
+
+def _is_usable(figure: Figure) -> bool:
+    return isfinite(figure.value) and figure.value > 0

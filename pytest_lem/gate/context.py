@@ -1,0 +1,84 @@
+"""What stands beside a change: speed, clock, temperature, length, and what asks for care."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import exp, log
+from statistics import fmean
+
+from pytest_lem.gate.baseline import Found
+from pytest_lem.gate.history import History
+from pytest_lem.gate.key import UnderTest, differences
+from pytest_lem.gate.verdict import Cause
+from pytest_lem.results.entry import Entry
+from pytest_lem.results.record import Comparability
+
+#: The speed that belongs to an energy: joules for one thing are watts over things per second.
+_SPEEDS = {
+    "energy_per_output_token_j": "output_throughput_tok_s",
+    "energy_per_request_j": "request_throughput_req_s",
+    "energy_per_unit_j": "unit_throughput_per_s",
+    "energy_per_call_j": "call_duration_s",
+}
+_LARGEST_CLOCK_CHANGE = 0.01
+_LARGEST_TEMPERATURE_CHANGE_C = 5.0
+#: Facts of which a change asks for care.
+_SURROUNDINGS = ("driver", "vbios", "kernel", "python")
+
+
+def speed_ratio(metric: str, entry: Entry, found: Found) -> float | None:
+    """Return the speed of an entry over that of the history; None where it is not known."""
+    name = _SPEEDS.get(metric)
+    now = entry.figures.get(name) if name else None
+    before = [f.value for p in found.past if (f := p.entry.figures.get(name or ""))]
+    if now is None or not before or min(now.value, *before) <= 0:
+        return None
+    ratio = now.value / exp(fmean(map(log, before)))
+    return 1 / ratio if name == "call_duration_s" else ratio
+
+
+def beside(entry: Entry, found: Found) -> dict[str, list[float]]:
+    """Return clock, temperature, length and occupancy, the history's mean and now."""
+    pairs = {
+        "sm_clock_mhz": ([p.entry.sm_clock_mhz for p in found.past], entry.sm_clock_mhz),
+        "start_c": ([p.entry.start_c for p in found.past], entry.start_c),
+        "output_tokens": ([p.entry.output_tokens for p in found.past], entry.output_tokens),
+        "batch_occupancy": (
+            [_occupancy(p.entry) for p in found.past],
+            _occupancy(entry),
+        ),
+    }
+    known = {name: ([b for b in old if b is not None], now) for name, (old, now) in pairs.items()}
+    return {n: [fmean(old), now] for n, (old, now) in known.items() if old and now is not None}
+
+
+def cautions(entry: Entry, facts: Comparability, found: Found, history: History) -> Iterator[Cause]:
+    """Say what a reader of the comparison has to know."""
+    if not found.on_same_board:
+        yield Cause.OTHER_BOARD
+    if not history.is_settled:
+        yield Cause.SCATTER_ASSUMED
+    moved = beside(entry, found)
+    clock, heat = moved.get("sm_clock_mhz"), moved.get("start_c")
+    if clock and abs(clock[1] / clock[0] - 1) > _LARGEST_CLOCK_CHANGE:
+        yield Cause.OTHER_CLOCK
+    if heat and abs(heat[1] - heat[0]) > _LARGEST_TEMPERATURE_CHANGE_C:
+        yield Cause.OTHER_TEMPERATURE
+    last = found.past[-1]
+    if entry.source_sha256 != last.entry.source_sha256:
+        yield Cause.OTHER_SOURCE
+    if any(facts.warn.get(name) != last.facts.warn.get(name) for name in _SURROUNDINGS):
+        yield Cause.OTHER_SURROUNDINGS
+
+
+def tested(entry: Entry, facts: Comparability, found: Found, under_test: UnderTest) -> list[str]:
+    """Say what was meant to differ, from what to what."""
+    last = found.past[-1]
+    before = under_test.chosen({**last.entry.settings, **last.facts.refuse})
+    now = under_test.chosen({**entry.settings, **facts.refuse})
+    return [str(difference) for difference in differences(before, now)]
+
+
+def _occupancy(entry: Entry) -> float | None:
+    figure = entry.figures.get("batch_occupancy")
+    return figure.value if figure else None

@@ -1,0 +1,90 @@
+"""The history test: is a figure worse than the sessions before it, beyond what is allowed?
+
+A session is one number, the logarithm of a figure; how sessions scatter is estimated from the
+history, with a prior that stands in while there are few. Rounds within one session know nothing of
+that scatter and are never tested against another session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, variance
+
+from scipy.special import stdtr, stdtrit
+
+#: Weight of the prior scatter, in sessions.
+PRIOR_SESSIONS = 4
+#: From so many sessions on, the scatter counts as found out rather than assumed.
+SETTLED_SESSIONS = 8
+#: How often the gate has to find a change for it to count as found, over both of its tests.
+POWER = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Earlier estimates of one figure.
+
+    Attributes:
+        logs: their logarithms, one for each session, at least one.
+        prior_cv: scatter between sessions, as a share, that is assumed before any is seen.
+        resolution: scatter, as a share, below which the figure cannot be told at all.
+
+    """
+
+    logs: Sequence[float]
+    prior_cv: float
+    resolution: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        """Return the mean of the logarithms."""
+        return fmean(self.logs)
+
+    @property
+    def degrees(self) -> int:
+        """Return the degrees of freedom of the scatter."""
+        return len(self.logs) + PRIOR_SESSIONS - 1
+
+    @property
+    def scatter(self) -> float:
+        """Return the standard deviation of a session, the prior pooled with what was seen."""
+        seen = max(variance(self.logs), self.resolution**2) if len(self.logs) > 1 else 0.0
+        squares = PRIOR_SESSIONS * self.prior_cv**2 + (len(self.logs) - 1) * seen
+        return sqrt(squares / self.degrees)
+
+    @property
+    def error(self) -> float:
+        """Return the standard error of a new session's distance from the mean."""
+        return self.scatter * sqrt(1 + 1 / len(self.logs))
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether there are enough sessions to know the scatter."""
+        return len(self.logs) >= SETTLED_SESSIONS
+
+
+def p_value(worsening: float, allowed: float, history: History) -> float:
+    """Return how likely so large a worsening is where the true one is just what is allowed.
+
+    One-sided. `worsening` is the distance of the new session's logarithm from the mean, counted to
+    the worse, `allowed` how large it may be.
+    """
+    return float(stdtr(history.degrees, (allowed - worsening) / history.error))
+
+
+def interval(change: float, history: History, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a change of the logarithm."""
+    half = float(stdtrit(history.degrees, (1 + confidence) / 2)) * history.error
+    return change - half, change + half
+
+
+def least_found(allowed: float, history: History, *, alpha: float) -> float:
+    """Return the least worsening of the logarithm that is found in four of five nights.
+
+    Both tests, the first and its repetition, have to find it; they count as independent.
+    """
+    degrees = history.degrees
+    quantiles = stdtrit(degrees, 1 - alpha) + stdtrit(degrees, sqrt(POWER))
+    return allowed + float(quantiles) * history.error

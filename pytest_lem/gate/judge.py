@@ -1,0 +1,260 @@
+"""The judge: what each gated figure of a case is against its history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, isinf, log
+
+from pytest_lem.gate.attribution import attribution
+from pytest_lem.gate.baseline import Baseline, Found
+from pytest_lem.gate.context import beside, cautions, speed_ratio, tested
+from pytest_lem.gate.doubt import doubts
+from pytest_lem.gate.history import History, interval, least_found, p_value
+from pytest_lem.gate.key import unknown_facts
+from pytest_lem.gate.rule import Rule
+from pytest_lem.gate.sentence import sentence
+from pytest_lem.gate.verdict import Cause, Verdict
+from pytest_lem.results.comparison import Comparison
+from pytest_lem.results.definitions import EXACT, METRICS
+from pytest_lem.results.entry import Entry
+from pytest_lem.results.record import Comparability
+
+#: With free length, less than this share of the baseline's output is a regression by itself.
+_LEAST_LENGTH = 0.9
+#: Metrics of callables; all others are of models.
+_OF_CALLS = frozenset(
+    {"energy_per_call_j", "energy_per_unit_j", "unit_throughput_per_s", "call_duration_s"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On what terms a gate decides.
+
+    Attributes:
+        alpha: how often a figure without any change may be flagged by one of the two tests.
+        promise: change, as a share, that the gate undertakes to find; at least twice the allowed.
+        prior_cv: scatter between sessions that is assumed before any is seen.
+        allows_estimates: whether an estimated energy may be gated.
+        is_saving: whether the run adds to the history, so that a case without one begins it.
+
+    """
+
+    alpha: float = 0.01
+    promise: float = 0.10
+    prior_cv: float = 0.02
+    allows_estimates: bool = False
+    is_saving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is judged: a figure of an entry, and what there is to compare it with."""
+
+    entry: Entry
+    facts: Comparability
+    rule: Rule
+    found: Found
+    is_repeatable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Compares entries of a run with a baseline. Pure: it reads and writes nothing."""
+
+    baseline: Baseline
+    terms: Terms
+    run: str
+
+    def judge(
+        self,
+        entry: Entry,
+        facts: Comparability,
+        rules: Sequence[Rule],
+        *,
+        is_repeatable: bool = True,
+    ) -> list[Comparison]:
+        """Return a comparison for each rule that applies to the kind of the case.
+
+        REGRESSED and IMPROVED are what one measurement says: `confirmed` needs a second one.
+        Where there can be none (`is_repeatable`), the level is that of two tests together.
+        """
+        found = self.baseline.find(entry, facts)
+        chosen = [rule for rule in rules if applies(rule, entry)]
+        subjects = (_Subject(entry, facts, rule, found, is_repeatable) for rule in chosen)
+        return [_told(self._judged(s).model_copy(update={"m": len(chosen)})) for s in subjects]
+
+    def _judged(self, subject: _Subject) -> Comparison:
+        blank = self._blank(subject)
+        doubt, causes = doubts(
+            subject.entry, subject.rule, allows_estimates=self.terms.allows_estimates
+        )
+        if doubt is Verdict.INVALID:
+            return _with(blank, doubt, causes)
+        if forbidden := _incomparable(subject):
+            cause, differing = forbidden
+            return _with(blank, Verdict.INCOMPARABLE, [cause], differing)
+        history = subject.found.history(subject.rule.metric, self.terms.prior_cv)
+        if history is None:
+            return self._without_history(blank)
+        compared = self._compared(blank, subject, history)
+        if doubt is Verdict.INCONCLUSIVE:
+            return _with(compared, doubt, causes)
+        return self._decided(compared, subject, history)
+
+    def _decided(self, compared: Comparison, subject: _Subject, history: History) -> Comparison:
+        if wrong := _length(subject):
+            return _with(compared, *wrong)
+        if subject.rule.metric in EXACT:
+            return _exact(compared, subject.rule, history)
+        return self._tested(compared, subject, history)
+
+    def _without_history(self, blank: Comparison) -> Comparison:
+        if self.terms.is_saving:
+            return _with(blank, Verdict.PROVISIONAL, [Cause.FIRST_SESSION])
+        return _with(blank, Verdict.MISSING, [Cause.NO_HISTORY])
+
+    def _blank(self, subject: _Subject) -> Comparison:
+        entry, rule = subject.entry, subject.rule
+        figure = entry.figures.get(rule.metric)
+        return Comparison(
+            case=entry.key,
+            digest=entry.digest,
+            nodeid=entry.nodeid,
+            metric=rule.metric,
+            unit=METRICS[rule.metric].unit,
+            baseline=self.baseline.name,
+            candidate=self.run,
+            verdict=Verdict.INVALID,
+            value=figure.value if figure else None,
+            theta=rule.theta,
+            absolute=rule.absolute or None,
+            promise=max(self.terms.promise, 2 * rule.theta),
+        )
+
+    def _compared(self, blank: Comparison, subject: _Subject, history: History) -> Comparison:
+        """Say how the figure changed, and what else did."""
+        entry, facts, rule, found = subject.entry, subject.facts, subject.rule, subject.found
+        change = log(entry.figures[rule.metric].value) - history.mean
+        speed = speed_ratio(rule.metric, entry, found)
+        return blank.model_copy(
+            update={
+                "ratio": exp(change),
+                "interval": [exp(x) for x in interval(change, history)],
+                "sessions": len(found.past),
+                "scatter": history.scatter,
+                "attribution": attribution(exp(change), speed) if speed else None,
+                "beside": beside(entry, found),
+                "under_test": tested(entry, facts, found, self.baseline.under_test),
+                "reasons": [str(c) for c in cautions(entry, facts, found, history)],
+            }
+        )
+
+    def _tested(self, compared: Comparison, subject: _Subject, history: History) -> Comparison:
+        """Decide by the history test, to the worse and to the better."""
+        rule, is_repeatable = subject.rule, subject.is_repeatable
+        allowed = rule.allowed(exp(history.mean))
+        if isinf(allowed):
+            return _with(compared, Verdict.INVALID, [Cause.NEVER_FAILS])
+        worsening = rule.worsening(log(compared.ratio or 1.0))
+        p = p_value(worsening, allowed, history)
+        p_better = p_value(-worsening, allowed, history)
+        alpha = self.terms.alpha if is_repeatable else self.terms.alpha**2
+        least = least_found(allowed, history, alpha=self.terms.alpha)
+        decided = compared.model_copy(update={"p": p, "alpha": alpha, "mde": exp(least) - 1})
+        if p <= alpha:
+            return _with(decided, Verdict.REGRESSED, [])
+        if p_better <= alpha:
+            return _with(decided, Verdict.IMPROVED, [])
+        if not is_repeatable and min(p, p_better) <= self.terms.alpha:
+            return _with(decided, Verdict.PROVISIONAL, [Cause.NOT_REPEATABLE])
+        return unremarkable(decided)
+
+
+def applies(rule: Rule, entry: Entry) -> bool:
+    """Tell whether a case of that kind has the metric."""
+    return (rule.metric in _OF_CALLS) == (entry.kind == "call") or "memory" in rule.metric
+
+
+def unremarkable(comparison: Comparison) -> Comparison:
+    """Return PASS where the gate would have found what it promises, else PROVISIONAL."""
+    if (comparison.mde or 0.0) <= (comparison.promise or 0.0):
+        return _with(comparison, Verdict.PASS, [])
+    return _with(comparison, Verdict.PROVISIONAL, [Cause.TOO_COARSE])
+
+
+def needs_repetition(comparisons: Sequence[Comparison]) -> bool:
+    """Tell whether something has to be measured again before it counts."""
+    return any(c.p is not None and c.verdict in _TENTATIVE for c in comparisons)
+
+
+def confirmed(first: Comparison, second: Comparison) -> Comparison:
+    """Return what two measurements of a figure in one job say together.
+
+    Only what both flag to the same side counts. A second measurement that cannot be judged leaves
+    nothing confirmed, and says why.
+    """
+    if first.verdict not in _TENTATIVE or first.p is None:
+        return first
+    repeated = first.model_copy(update={"p_repeated": second.p})
+    if second.p is None:
+        return _told(_with(repeated, Verdict(second.verdict), [Cause(r) for r in second.reasons]))
+    if second.verdict == first.verdict:
+        return _told(repeated)
+    return _told(_with(unremarkable(repeated), None, [Cause.NOT_REPEATED]))
+
+
+_TENTATIVE = frozenset({Verdict.REGRESSED, Verdict.IMPROVED})
+
+
+def _told(comparison: Comparison) -> Comparison:
+    return comparison.model_copy(update={"message": sentence(comparison)})
+
+
+def _with(
+    comparison: Comparison,
+    verdict: Verdict | None,
+    reasons: Sequence[Cause],
+    differences: Sequence[str] = (),
+) -> Comparison:
+    """Return a comparison with a verdict and its reasons put before the cautions."""
+    update: dict[str, object] = {"reasons": [*map(str, reasons), *comparison.reasons]}
+    if verdict is not None:
+        update["verdict"] = str(verdict)
+    if differences:
+        update["differences"] = list(differences)
+    return comparison.model_copy(update=update)
+
+
+def _incomparable(subject: _Subject) -> tuple[Cause, list[str]] | None:
+    """Return why an entry cannot be compared, with the facts in question; None where it can."""
+    if unknown := unknown_facts(subject.entry.kind, subject.facts.refuse):
+        return Cause.FACTS_UNKNOWN, unknown
+    if subject.found.is_ambiguous:
+        return Cause.AMBIGUOUS, []
+    if subject.found.differing:
+        return Cause.FACTS_DIFFER, [str(difference) for difference in subject.found.differing]
+    return None
+
+
+def _length(subject: _Subject) -> tuple[Verdict, list[Cause]] | None:
+    """Judge the output length, without which energy says nothing."""
+    entry, found = subject.entry, subject.found
+    before, now = found.past[-1].entry.output_tokens, entry.output_tokens
+    if before is None or now is None:
+        return None
+    if entry.has_fixed_length:
+        return (Verdict.INVALID, [Cause.LENGTH_DIFFERS]) if before != now else None
+    is_short = now < _LEAST_LENGTH * before
+    return (Verdict.REGRESSED, [Cause.SHORTER_OUTPUT]) if is_short else None
+
+
+def _exact(compared: Comparison, rule: Rule, history: History) -> Comparison:
+    """Decide by the plain ratio."""
+    allowed = rule.allowed(exp(history.mean))
+    worsening = rule.worsening(log(compared.ratio or 1.0))
+    exact = compared.model_copy(update={"mde": exp(allowed) - 1, "interval": None})
+    if worsening > allowed:
+        return _with(exact, Verdict.REGRESSED, [])
+    return _with(exact, Verdict.IMPROVED if worsening < -allowed else Verdict.PASS, [])

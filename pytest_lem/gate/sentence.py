@@ -1,0 +1,69 @@
+"""A comparison in one sentence."""
+
+from __future__ import annotations
+
+from pytest_lem.gate.verdict import Cause, Verdict, text_of
+from pytest_lem.results.comparison import Comparison
+from pytest_lem.results.definitions import METRICS
+
+#: Causes whose text alone says what happened.
+_MOST_DIFFERENCES = 6
+
+
+def sentence(comparison: Comparison) -> str:
+    """Return what a person needs to know: what changed, by how much, against what, and why."""
+    if comparison.ratio is None or comparison.verdict in {Verdict.INVALID, Verdict.INCONCLUSIVE}:
+        return _undecided(comparison)
+    if Cause.SHORTER_OUTPUT in comparison.reasons:
+        before, now = comparison.beside["output_tokens"]
+        return (
+            f"{comparison.metric}: {now:.4g} output tokens a request instead of {before:.4g}; "
+            + text_of(Cause.SHORTER_OUTPUT)
+        )
+    return _changed(comparison)
+
+
+def change_text(comparison: Comparison) -> str:
+    """Return the change in per cent with its interval, as far as they are known."""
+    if comparison.ratio is None:
+        return ""
+    text = f"{100 * (comparison.ratio - 1):+.1f} %"
+    if comparison.interval:
+        low, high = (100 * (x - 1) for x in comparison.interval)
+        text += f" [{low:+.1f}, {high:+.1f}]"
+    return text
+
+
+def _undecided(comparison: Comparison) -> str:
+    reasons = "; ".join(text_of(reason) for reason in comparison.reasons[:2])
+    names = comparison.differences
+    listed = ", ".join(names[:_MOST_DIFFERENCES])
+    if len(names) > _MOST_DIFFERENCES:
+        listed += f" and {len(names) - _MOST_DIFFERENCES} more"
+    tail = f" ({listed})" if names else ""
+    words = f"{comparison.metric} {_WORDS[Verdict(comparison.verdict)]} {comparison.baseline}"
+    return f"{words}: {reasons}{tail}"
+
+
+def _changed(c: Comparison) -> str:
+    is_worse = ((c.ratio or 1.0) > 1) == (METRICS[c.metric].direction != "higher")
+    allowed = f"{100 * (c.theta or 0):g} %" + (f" + {c.absolute:g} {c.unit}" if c.absolute else "")
+    count = "1 session" if c.sessions == 1 else f"{c.sessions} sessions"
+    text = (
+        f"{c.metric} is {change_text(c)} {'worse' if is_worse else 'better'} than {c.baseline} "
+        f"({count}); {allowed} is allowed"
+    )
+    if parts := c.attribution:
+        text += f"; power {parts['power_pct']:+.1f} %, speed {parts['speed_pct']:+.1f} %"
+    if c.under_test:
+        text += f"; {', '.join(c.under_test)}"
+    return text
+
+
+_WORDS = {
+    Verdict.INVALID: "cannot be judged against",
+    Verdict.INCONCLUSIVE: "decides nothing against",
+    Verdict.INCOMPARABLE: "cannot be compared with",
+    Verdict.MISSING: "has no history in",
+    Verdict.PROVISIONAL: "begins a history in",
+}

@@ -1,0 +1,208 @@
+"""An entry: one case of one session, as much of it as comparing and listing need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from statistics import fmean
+from typing import Any, Literal, NamedTuple
+
+from pydantic import Field
+
+from pytest_lem.energy.reading import Energy, headline
+from pytest_lem.results.definitions import GATEABLE
+from pytest_lem.results.record import (
+    CaseSettings,
+    EnergyRecord,
+    Record,
+    RequestRecord,
+    RoundRecord,
+    Stored,
+)
+from pytest_lem.results.statistics import percentile, root_sum
+
+#: Figures that an entry has: what can be gated, and what a change is explained by.
+FIGURES = (*GATEABLE, "power_mean_w", "batch_occupancy")
+#: Times are stored to the microsecond.
+_CLOCK_S = 1e-6
+
+State = Literal["joined", "waiting", "never"]
+
+
+class Figure(NamedTuple):
+    """A value, and the share of it below which it cannot be told."""
+
+    value: float
+    resolution: float
+
+
+class Entry(Stored):
+    """One case of one session. Several measurements of it (cycles) are pooled."""
+
+    key: str
+    digest: str = Field(pattern="^[0-9a-f]{64}$")
+    kind: str
+    nodeid: str
+    settings: dict[str, Any] = Field(description="What defines the case, by dotted names.")
+    comparability: str = Field(description="Name of its facts, which stand once in a session.")
+    source_sha256: str | None = None
+    origin: str
+    status: Literal["ok", "failed"]
+    validity: Literal["valid", "invalid", "unknown"]
+    reasons: list[str] = []
+    flags: list[str] = []
+    tier: str | None = Field(description="Of the energy.")
+    figures: dict[str, Figure]
+    unknown: dict[str, str] = Field({}, description="Figures without a value, and why.")
+    measurements: dict[str, list[float]] = Field(
+        {}, description="Figures of each cycle, where there are several."
+    )
+    output_tokens: float | None = Field(None, description="Mean output length of a request.")
+    has_fixed_length: bool = False
+    start_c: float | None = Field(None, description="Mean temperature at the start of a round.")
+    sm_clock_mhz: float | None = None
+    verdict: str | None = Field(None, description="What the gate said; null: nothing was gated.")
+    state: State = Field("never", description="Whether it is in the history, or waits for it.")
+
+
+def entry_of(records: Sequence[Record]) -> Entry:
+    """Make the entry of a case from its records: one, or one for each cycle.
+
+    Sums are pooled first and divided last, latencies are those of all requests together.
+    """
+    first = records[0]
+    energy = first.metrics["energy_per_call_j" if first.case.kind == "call" else _PER_REQUEST]
+    found = {name: _pooled(name, records) for name in FIGURES}
+    values = {n: v for n, v in found.items() if isinstance(v, float)}
+    return Entry(
+        key=first.case.key,
+        digest=first.case.digest,
+        kind=first.case.kind,
+        nodeid=first.nodeid,
+        settings=flat_settings(first.case.settings),
+        comparability=first.comparability.hash if first.comparability else "",
+        source_sha256=first.source_sha256,
+        origin=first.origin,
+        status="failed" if any(r.status == "failed" for r in records) else "ok",
+        validity=max((r.validity for r in records), key=("valid", "unknown", "invalid").index),
+        reasons=sorted({reason for r in records for reason in r.reasons}),
+        flags=sorted({flag for r in records for flag in r.flags}),
+        tier=energy.tier,
+        figures={n: Figure(v, _resolution(n, v, records)) for n, v in values.items()},
+        unknown={n: why for n, why in found.items() if isinstance(why, str)},
+        measurements=_each(values, records) if len(records) > 1 else {},
+        output_tokens=_output_tokens(records),
+        has_fixed_length=_has_fixed_length(first),
+        start_c=_mean_condition(records, "temperatures", "start_c"),
+        sm_clock_mhz=_mean_condition(records, "clocks", "sm_mhz"),
+    )
+
+
+def flat_settings(settings: CaseSettings) -> dict[str, Any]:
+    """Return the settings of a case by dotted names, nulls left out."""
+    return dict(_flat(settings.model_dump()))
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            yield f"{prefix}{name}", value
+
+
+def _pooled(name: str, records: Sequence[Record]) -> float | str:
+    """Return a figure of all records, or why it is unknown."""
+    metrics = [r.metrics[name] for r in records]
+    values = [m.value for m in metrics if m.value is not None]
+    if len(values) < len(metrics):
+        return next(m.reason or "no value" for m in metrics if m.value is None)
+    if len(values) == 1:
+        return values[0]
+    if name in _LATENCIES:
+        return percentile([x for r in _requests(records) for x in _LATENCIES[name](r)], 0.5)
+    if name in _WEIGHTS:
+        weights = [sum(map(_WEIGHTS[name], r.rounds)) for r in records]
+        weighted = sum(v * w for v, w in zip(values, weights, strict=True))
+        return weighted / sum(weights)
+    return max(values)
+
+
+def _each(names: Mapping[str, float], records: Sequence[Record]) -> dict[str, list[float]]:
+    return {
+        name: [v for r in records if (v := r.metrics[name].value) is not None] for name in names
+    }
+
+
+def _resolution(name: str, value: float, records: Sequence[Record]) -> float:
+    """Return the share of a figure that edges of windows or the clock may hide."""
+    if name.startswith("energy") or name == "power_mean_w":
+        energies = [e for record in records for r in record.rounds for e in _headline(record, r)]
+        hidden_j = root_sum([e.u_random_j for e in energies])
+        total_j = sum(e.value_j or 0.0 for e in energies)
+        return hidden_j / total_j if hidden_j and total_j else 0.0
+    return _CLOCK_S / value if name in _LATENCIES and value > 0 else 0.0
+
+
+def _headline(record: Record, r: RoundRecord) -> list[Energy]:
+    on_gpu = bool(record.applied.get("device_uuids"))
+    return headline([_energy(e) for e in r.energies], on_gpu=on_gpu)
+
+
+def _energy(e: EnergyRecord) -> Energy:
+    return Energy(
+        domain=e.domain, device=e.device, tier=e.tier, value_j=e.value, u_random_j=e.u_random
+    )
+
+
+def _requests(records: Sequence[Record]) -> Iterator[RequestRecord]:
+    return chain.from_iterable(r.requests for record in records for r in record.rounds)
+
+
+def _output_tokens(records: Sequence[Record]) -> float | None:
+    lengths = [request.output_tokens for request in _requests(records)]
+    return fmean(lengths) if lengths else None
+
+
+def _has_fixed_length(record: Record) -> bool:
+    workload = (record.case.settings.model_extra or {}).get("workload") or {}
+    return bool(workload.get("ignore_eos"))
+
+
+def _mean_condition(records: Sequence[Record], facts: str, name: str) -> float | None:
+    found = [
+        value
+        for record in records
+        for r in record.rounds
+        for device in (getattr(r, facts) or {}).values()
+        if device and (value := device.get(name)) is not None
+    ]
+    return fmean(found) if found else None
+
+
+def _ttft(request: RequestRecord) -> list[float]:
+    times = request.token_times
+    return [times[0] - request.sent] if times else []
+
+
+def _tpot(request: RequestRecord) -> list[float]:
+    times = request.token_times
+    return [(times[-1] - times[0]) / (len(times) - 1)] if len(times) > 1 else []
+
+
+_PER_REQUEST = "energy_per_request_j"
+_LATENCIES: dict[str, Callable[[RequestRecord], list[float]]] = {"ttft_s": _ttft, "tpot_s": _tpot}
+#: What a figure is divided by: that many of it are in each round.
+_WEIGHTS: dict[str, Callable[[RoundRecord], float]] = {
+    "energy_per_output_token_j": lambda r: r.work.output_tokens or 0,
+    "energy_per_input_token_j": lambda r: r.work.input_tokens or 0,
+    "energy_per_request_j": lambda r: r.work.requests or 0,
+    "energy_per_call_j": lambda r: r.work.calls or 0,
+    "energy_per_unit_j": lambda r: r.work.units or 0,
+    "output_throughput_tok_s": lambda r: r.t1 - r.t0,
+    "request_throughput_req_s": lambda r: r.t1 - r.t0,
+    "unit_throughput_per_s": lambda r: r.t1 - r.t0,
+    "power_mean_w": lambda r: r.t1 - r.t0,
+    "call_duration_s": lambda r: r.work.calls or 0,
+    "batch_occupancy": lambda r: r.work.requests or 0,
+}

@@ -1,0 +1,113 @@
+"""The file of a session: the entries of a run, compact, and sealed against damage and edits.
+
+JSON lines. The first says what the file is and the SHA-256 of all that follows; the second is the
+run with the facts that its entries share; each of the others is an entry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.results.definitions import DEFINITIONS_VERSION
+from pytest_lem.results.entry import Entry, entry_of
+from pytest_lem.results.record import Comparability, Record, Stored
+from pytest_lem.results.replace import replace
+
+FORMAT = "pytest-lem session"
+SESSION_VERSION = "1.0"
+_ENTRY = TypeAdapter(Entry)
+
+
+class Session(Stored):
+    """A session: the run, the facts that must agree, and an entry for each case."""
+
+    run: str
+    started: str
+    definitions_version: str = DEFINITIONS_VERSION
+    git: dict[str, Any] | None = None
+    preset: str | None = None
+    exit_status: int | None = None
+    facts: dict[str, Comparability] = Field(
+        {}, description="Facts that must agree, by the hash that entries name."
+    )
+    entries: list[Entry] = Field([], exclude=True)
+
+
+def entries_of(records: Iterable[Record]) -> list[Entry]:
+    """Make an entry for each case: of a test that was run again only the last attempt counts."""
+    last: dict[tuple[str, int | None], int] = {}
+    records = [r for r in records if r.origin != "imported"]
+    for record in records:
+        place = (record.nodeid, record.cycle)
+        last[place] = max(record.attempt, last.get(place, 0))
+    cases: dict[str, list[Record]] = {}
+    for record in records:
+        if record.attempt == last[record.nodeid, record.cycle]:
+            cases.setdefault(record.case.digest, []).append(record)
+    return [entry_of(found) for found in cases.values()]
+
+
+def facts_of(records: Iterable[Record]) -> dict[str, Comparability]:
+    """Return the facts of records by their hash."""
+    return {r.comparability.hash: r.comparability for r in records if r.comparability}
+
+
+def write_session(session: Session, path: Path) -> None:
+    """Write atomically. Raises OSError."""
+    lines = [session.model_dump_json(), *(entry.model_dump_json() for entry in session.entries)]
+    body = "".join(f"{line}\n" for line in lines)
+    seal = hashlib.sha256(body.encode()).hexdigest()
+    head = {"format": FORMAT, "schema_version": SESSION_VERSION, "sha256": seal}
+    replace(path, f"{json.dumps(head)}\n{body}")
+
+
+def read_session(path: Path) -> Session:
+    """Read and validate; raises LemError (`data`) for what is missing, damaged or edited."""
+    lines = _sealed_lines(path)
+    try:
+        session = Session.model_validate_json(next(lines))
+        session.entries = [_ENTRY.validate_json(line) for line in lines]
+    except StopIteration:
+        raise _unreadable(path, "it is empty") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise _unreadable(path, f"`{place}`: {first['msg']}") from error
+    named = {entry.comparability for entry in session.entries}
+    if missing := named - set(session.facts) - {""}:
+        raise _unreadable(path, f"the facts {min(missing)[:12]} are not in it")
+    return session
+
+
+def _sealed_lines(path: Path) -> Iterator[bytes]:
+    """Return the lines after the first, once the seal is found whole."""
+    try:
+        head, _, body = path.read_bytes().partition(b"\n")
+    except OSError as error:
+        raise _unreadable(path, error.strerror or "unreadable") from error
+    try:
+        found = json.loads(head)
+        form, version, seal = found["format"], str(found["schema_version"]), found["sha256"]
+    except (ValueError, KeyError, TypeError):
+        form = None
+    if form != FORMAT:
+        raise _unreadable(path, "it is damaged or no session of pytest-lem")
+    if version.partition(".")[0] != SESSION_VERSION.partition(".")[0]:
+        raise _unreadable(path, f"its format is {version}, this release reads {SESSION_VERSION}")
+    if hashlib.sha256(body).hexdigest() != seal:
+        raise _unreadable(
+            path,
+            "it was cut short, damaged or edited since it was written; delete it, or save anew",
+        )
+    return iter(body.splitlines())
+
+
+def _unreadable(path: Path, why: str) -> LemError:
+    return LemError(f"cannot read the session {path}: {why}", kind=FailureKind.DATA)
