@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 #: Version of the configuration format: a new major breaks old files, a new minor only adds.
-CONFIG_VERSION = "1.2"
+CONFIG_VERSION = "1.3"
 
 #: Other names under which people know a precision.
 _PRECISION_ALIASES = {
@@ -267,6 +267,80 @@ class EnergySettings(_Model):
         return meters
 
 
+Verdict = Literal[
+    "pass", "improved", "provisional", "regressed", "inconclusive", "invalid", "incomparable",
+    "missing",
+]  # fmt: skip
+
+
+class GateSettings(_Model):
+    """What fails because it got worse."""
+
+    baseline: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="History to compare with: a name in the store, or the path of a folder of "
+        "sessions, of a session or of a run file.",
+        examples=["main"],
+    )
+    save: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="Add this run to the history of that name.", examples=["main"]
+    )
+    autosave: bool = Field(
+        False,
+        description="Add this run to the history it is compared with, else to that of the git "
+        "branch.",
+        examples=[True],
+    )
+    fail_on: list[Annotated[str, Field(min_length=1)]] | None = Field(
+        None,
+        min_length=1,
+        description="Figures that are gated, as `METRIC:PCT` or `METRIC:PCT+ABS`. PCT (and ABS, in "
+        "the metric's unit) is how much worse than the baseline is allowed; the gate fails when it "
+        "is confident that it is worse than that. Null: energy per output token and output "
+        "throughput (of callables: energy and duration of a call), 1 % each.",
+        examples=[["output_throughput_tok_s:2"]],
+    )
+    promise_pct: float | None = Field(
+        None,
+        gt=0,
+        le=1000,
+        description="A change that the gate undertakes to find, in per cent; where it could not, a "
+        "figure is `provisional` instead of `pass`. Null: 10, and at least twice what is allowed.",
+        examples=[15.0],
+    )
+    under_test: list[Name] = Field(
+        [],
+        description="Fields that are meant to differ from the baseline, such as backend.version.",
+        examples=[["backend.version"]],
+    )
+    session_cv: float = Field(
+        0.02,
+        gt=0,
+        le=1,
+        description="Scatter between sessions, as a share, that is assumed while there are few.",
+        examples=[0.03],
+    )
+    alpha: float = Field(
+        0.01,
+        gt=0,
+        lt=0.5,
+        description="How often a figure that did not change may be flagged by one measurement; "
+        "only what a second one flags as well has regressed.",
+        examples=[0.001],
+    )
+    estimates: bool = Field(
+        False,
+        description="Gate energy that is only estimated. It follows the CPU time, so gating the "
+        "throughput says as much.",
+        examples=[True],
+    )
+    fail_verdicts: list[Verdict] = Field(
+        ["regressed", "inconclusive", "invalid", "incomparable", "missing"],
+        description="Verdicts that fail a test, or the run.",
+        examples=[["regressed"]],
+    )
+
+
 class Settings(_Model):
     """Everything that can be configured."""
 
@@ -310,12 +384,32 @@ class Settings(_Model):
         "at random by `seed`.",
         examples=["shuffled"],
     )
+    cycles: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="How often each case is measured, each time with a host of its own; figures "
+        "of the cycles are pooled.",
+        examples=[3],
+    )
+    resume: bool = Field(
+        False,
+        description="Take what the latest run in the store has already measured, with the same "
+        "settings on the same machine.",
+        examples=[True],
+    )
+    resume_failed: bool = Field(
+        True,
+        description="When resuming, measure cases again that failed.",
+        examples=[False],
+    )
     seed: int = Field(
         42, ge=0, description="Seed of the order and of the rests before rounds.", examples=[7]
     )
     workload: WorkloadSettings = Field(default_factory=WorkloadSettings)
     measure: MeasureSettings = Field(default_factory=MeasureSettings)
     energy: EnergySettings = Field(default_factory=EnergySettings)
+    gate: GateSettings = Field(default_factory=GateSettings)
     backends: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="One section for each backend, in that library's own names.",

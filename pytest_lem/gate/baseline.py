@@ -93,7 +93,7 @@ class Baseline:
         for entry in session.entries:
             if entry.state == "joined":
                 facts = session.facts[entry.comparability]
-                self.cases[self._identity(entry)].append(Past(session.run, entry, facts))
+                self.cases[self.identity(entry)].append(Past(session.run, entry, facts))
 
     @property
     def is_empty(self) -> bool:
@@ -102,7 +102,7 @@ class Baseline:
 
     def find(self, entry: Entry, facts: Comparability) -> Found:
         """Return what there is to compare an entry with."""
-        past = self.cases.get(self._identity(entry), [])
+        past = self.cases.get(self.identity(entry), [])
         key = self._key(facts)
         same = [p for p in past if self._key(p.facts) == key]
         if past and not same:
@@ -118,7 +118,8 @@ class Baseline:
             is_ambiguous=len(set(runs)) < len(runs),
         )
 
-    def _identity(self, entry: Entry) -> str:
+    def identity(self, entry: Entry) -> str:
+        """Return what tells cases apart here: the digest, less what is under test."""
         if not self.under_test.names:
             return entry.digest
         found = self._identities.get(entry.digest)

@@ -35,6 +35,8 @@ def change_text(comparison: Comparison) -> str:
 
 
 def _undecided(comparison: Comparison) -> str:
+    if Cause.NOT_MEASURED in comparison.reasons:
+        return f"in {comparison.baseline}, but not in this run: {text_of(Cause.NOT_MEASURED)}"
     reasons = "; ".join(text_of(reason) for reason in comparison.reasons[:2])
     names = comparison.differences
     listed = ", ".join(names[:_MOST_DIFFERENCES])

@@ -77,7 +77,7 @@ _TEXTS = {
     "of the two generated what it was not asked for",
     Cause.NEVER_FAILS: "what the rule allows is as large as the figure itself, so that it could "
     "never fail; allow less",
-    Cause.NOT_MEASURED: "its test was selected and measured nothing",
+    Cause.NOT_MEASURED: "its test is gone, or was selected and measured nothing",
     Cause.NOT_REPEATABLE: "a window or a body that ran once cannot be measured again, so a single "
     "test at a stricter level decides",
     Cause.NOT_REPEATED: "a second measurement in the same job did not confirm it",

@@ -6,7 +6,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -74,7 +74,12 @@ class Meterage:
         return protocol(plan, session.panel, session.own_scope, rests, measurement)
 
     def keep(
-        self, case: Case, measurement: Measurement, error: BaseException | None = None
+        self,
+        case: Case,
+        measurement: Measurement,
+        error: BaseException | None = None,
+        *,
+        repetition: int = 1,
     ) -> Record:
         """Make the record and put it with the test."""
         self.session.take_rest(self.item, measurement)
@@ -90,6 +95,7 @@ class Meterage:
             requested={**context.requested, "measure": measure},
             origins=context.origins | {f"measure.{name}": "marker" for name in marked},
             source_sha256=source_sha256(self.item),
+            repetition=repetition,
         )
         record = build_record(
             case, measurement, context, failure=failure_of(error) if error else None
@@ -98,7 +104,7 @@ class Meterage:
         return record
 
     @contextmanager
-    def recorded(self, case: Case) -> Iterator[Measurement]:
+    def recorded(self, case: Case, *, repetition: int = 1) -> Iterator[Measurement]:
         """Keep a record of what happens inside, also when it fails, but not when it skips."""
         measurement = Measurement()
         self._take_meters()
@@ -108,11 +114,20 @@ class Meterage:
         except pytest.skip.Exception:
             raise
         except BaseException as error:
-            self.keep(case, measurement, error)
+            self.keep(case, measurement, error, repetition=repetition)
             raise
         finally:
             self._release_meters()
-        self.keep(case, measurement)
+        self.keep(case, measurement, repetition=repetition)
+
+    def repetitions(self, case: Case) -> Iterator[AbstractContextManager[Measurement]]:
+        """Yield a recording of the case, and another one where the gate wants it confirmed."""
+        yield self.recorded(case)
+        judging = self.session.judging
+        if judging and judging.look(self.item, self.last_record):
+            self.session.rest(self.item)
+            yield self.recorded(case, repetition=2)
+            judging.confirm(self.item, self.last_record)
 
     @property
     def last_record(self) -> Record:

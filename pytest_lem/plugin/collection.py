@@ -18,7 +18,12 @@ from pytest_lem.plugin.options import AXES, LOAD_AXES, given
 from pytest_lem.plugin.settings import axis_values, default_of, mode, session_layers
 
 
-def prepare(config: pytest.Config, items: list[pytest.Item], asking: list[pytest.Item]) -> None:
+def prepare(
+    config: pytest.Config,
+    items: list[pytest.Item],
+    asking: list[pytest.Item],
+    collected: list[pytest.Item],
+) -> None:
     """Check the tests that ask for energy, order them, and start the session that measures them."""
     if mode(config) == "only":
         _deselect_others(config, items, asking)
@@ -39,7 +44,7 @@ def prepare(config: pytest.Config, items: list[pytest.Item], asking: list[pytest
         return  # a bare list of tests, as editors ask for it, needs no settings and no meters
     from pytest_lem.plugin.start import start
 
-    start(config, asking, largest)
+    start(config, asking, largest, collected)
 
 
 def _deselect_others(

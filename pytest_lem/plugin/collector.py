@@ -11,13 +11,25 @@ from typing import Any
 import pytest
 
 from pytest_lem.errors import LemError
+from pytest_lem.plugin.hooks import EXPECTED_KEY
 from pytest_lem.plugin.logs import LOG_SECTION
 from pytest_lem.plugin.options import given
-from pytest_lem.plugin.rundir import make_run_directory, run_directory
+from pytest_lem.plugin.outcome import GateOutcome, judge_run
+from pytest_lem.plugin.rundir import (
+    make_run_directory,
+    path_of,
+    run_directory,
+    store_directory,
+)
+from pytest_lem.plugin.settings import mode
 from pytest_lem.reports.figures import duration
+from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.journal import Journal
 from pytest_lem.results.record import Record
-from pytest_lem.results.runfile import Run, RunFile, write_run
+from pytest_lem.results.run import Run
+from pytest_lem.results.runfile import RunFile, write_run
+from pytest_lem.results.session import session_of
+from pytest_lem.results.store import Store
 
 _COLLECTOR = "lem-collector"
 #: Sessions longer than this many seconds are told how long they will still take.
@@ -46,6 +58,7 @@ class Collector:
         self._done: set[str] = set()
         self._journal: Journal | None = None
         self._problems: list[str] = []
+        self._outcome: GateOutcome | None = None
         self.run_file = RunFile(
             run=Run(
                 id=run_directory(config).name,
@@ -62,7 +75,11 @@ class Collector:
         records = [Record.model_validate(plain) for plain in content["records"]]
         for record in records:
             self._write("record", record.plain())
+        comparisons = [Comparison.model_validate(plain) for plain in content["comparisons"]]
+        for comparison in comparisons:
+            self._write("comparison", comparison.model_dump(mode="json"))
         self.run_file.records += records
+        self.run_file.comparisons += comparisons
         self._done.add(report.nodeid)
         for record in records:
             self._progress(record)
@@ -70,22 +87,51 @@ class Collector:
             self._show_log(report)
 
     def finish(self, exit_status: int) -> bool:
-        """Write the run file into the store and, if asked, to the path of `--lem-json`.
+        """Judge what only the whole run shows, then write and save it.
 
-        Returns False, and says so in the summary, when anything could not be written.
+        Returns False, and says so in the summary, when anything is missing or could not be written.
         """
         run = self.run_file.run
         run.finished = _iso(time.time())
         run.exit_status = exit_status
-        paths = [run_directory(self._config) / "run.json"] if self.run_file.records else []
-        if asked := given(self._config, "json"):
-            paths.append(self._config.invocation_params.dir / Path(asked.value).expanduser())
-        for path in paths:
+        self._outcome = self._judged()
+        for write in (self._write_run, self._write_session):
             try:
-                write_run(self.run_file, path)
+                write()
             except LemError as error:
                 self._problems.append(str(error))
-        return not self._problems
+        return not self._problems and not (self._outcome and self._outcome.problems)
+
+    def _judged(self) -> GateOutcome | None:
+        """Return what comparing or saving came to, None without either."""
+        from pytest_lem.plugin.gating import gating_of, is_gated
+
+        if not is_gated(self._config) or mode(self._config) == "off":
+            return None
+        gating = gating_of(self._config)
+        assert gating is not None  # noqa: S101 - there is one where something is gated
+        return judge_run(gating, self.run_file, expected=self._config.stash.get(EXPECTED_KEY, None))
+
+    def _write_run(self) -> None:
+        """Write the run file into the store and, if asked, to the path of `--lem-json`."""
+        paths = [run_directory(self._config) / "run.json"] if self.run_file.records else []
+        if asked := given(self._config, "json"):
+            paths.append(path_of(self._config, asked))
+        for path in paths:
+            write_run(self.run_file, path)
+
+    def _write_session(self) -> None:
+        """Write the entries of the run beside its file, and save them to a history."""
+        file = self.run_file
+        if not file.records:
+            return
+        store = Store(store_directory(self._config))
+        session = session_of(file.run, file.records, file.environments)
+        if self._outcome:
+            self._outcome.admit(session)
+        store.keep(session, run_directory(self._config))
+        if self._outcome and self._outcome.saves_to:
+            store.save(self._outcome.saves_to, session)
 
     def summarise(self, reporter: pytest.TerminalReporter) -> None:
         """Print the table, where the files are, and what could not be written."""
@@ -106,11 +152,34 @@ class Collector:
         elif records:
             ok = sum(record.status == "ok" for record in records)
             reporter.write_line(f"energy: {ok} of {len(records)} cases measured")
+        self._summarise_gate(reporter, verbosity)
         if records and verbosity >= 0:
             reporter.write_line(
                 f"run file: {self._shown(run_directory(self._config) / 'run.json')}"
             )
         for problem in self._problems:
+            reporter.write_line(f"lem: {problem}", red=True)
+
+    def _summarise_gate(self, reporter: pytest.TerminalReporter, verbosity: int) -> None:
+        """Print what was compared, what is missing, and what was saved."""
+        from pytest_lem.reports.verdicts import render_verdicts
+
+        outcome, writer = self._outcome, self._config.get_terminal_writer()
+        if outcome is None:
+            return
+        if self.run_file.comparisons:
+            reporter.section("gate")
+            writer.write(
+                render_verdicts(
+                    self.run_file.comparisons,
+                    width=writer.fullwidth,
+                    is_colored=writer.hasmarkup,
+                    verbosity=verbosity,
+                )
+            )
+        for note in outcome.notes if verbosity >= 0 else ():
+            reporter.write_line(note)
+        for problem in outcome.problems:
             reporter.write_line(f"lem: {problem}", red=True)
 
     def _announce(self, content: dict[str, Any]) -> None:

@@ -46,9 +46,14 @@ class Energy:
         if self._session.is_off:
             return fn(*args, **kwargs)
         case = self._meterage.case(None, self._meterage.mark.unit)
-        with self._meterage.recorded(case) as measurement:
-            protocol = self._meterage.protocol(case, self._meterage.plan(), measurement)
-            return run_sync(protocol, lambda: fn(*args, **kwargs), synchronise=synchronise)
+        results = []
+        for recording in self._meterage.repetitions(case):
+            with recording as measurement:
+                protocol = self._meterage.protocol(case, self._meterage.plan(), measurement)
+                results.append(
+                    run_sync(protocol, lambda: fn(*args, **kwargs), synchronise=synchronise)
+                )
+        return results[-1]
 
     async def arun(
         self, coro_fn: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs
@@ -57,11 +62,16 @@ class Energy:
         if self._session.is_off:
             return await coro_fn(*args, **kwargs)
         case = self._meterage.case(None, self._meterage.mark.unit)
-        with self._meterage.recorded(case) as measurement:
-            protocol = self._meterage.protocol(case, self._meterage.plan(), measurement)
-            return await run_async(
-                protocol, lambda: coro_fn(*args, **kwargs), synchronise=synchronise
-            )
+        results = []
+        for recording in self._meterage.repetitions(case):
+            with recording as measurement:
+                protocol = self._meterage.protocol(case, self._meterage.plan(), measurement)
+                results.append(
+                    await run_async(
+                        protocol, lambda: coro_fn(*args, **kwargs), synchronise=synchronise
+                    )
+                )
+        return results[-1]
 
     def window(
         self, name: str | None = None, *, work: float | None = None, unit: str | None = None

@@ -23,6 +23,9 @@ _MARKER = (
 )
 _FIXTURES = frozenset({"energy", "inference"})
 _USAGE_ERROR = "lem_usage_error"
+#: What a baseline has for the tests of this run; workers of pytest-xdist tell it the controller.
+EXPECTED = "lem_expected"
+EXPECTED_KEY = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,16 +58,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
     return result
 
 
-@pytest.hookimpl(trylast=True)  # after others have deselected
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before and after others deselect
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None]:
     """Prepare the session if any test asks for energy."""
+    collected = list(items)
+    result = yield
+    _prepare(config, items, collected)
+    return result
+
+
+def _prepare(config: pytest.Config, items: list[pytest.Item], collected: list[pytest.Item]) -> None:
     asking = [item for item in items if _asks_for_energy(item)]
     mode = given(config, "mode")
     if asking or (mode and mode.value == "only"):
         from pytest_lem.plugin.collection import prepare
 
         try:
-            prepare(config, items, asking)
+            prepare(config, items, asking, collected)
         except pytest.UsageError as error:
             if hasattr(config, "workeroutput"):
                 config.workeroutput[_USAGE_ERROR] = str(error)
@@ -104,8 +116,11 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which does not show what ended a collection
 def pytest_testnodedown(node: Any) -> None:
     """Say in the controlling process what a worker has refused to run."""
-    if sentence := getattr(node, "workeroutput", {}).get(_USAGE_ERROR):
+    output = getattr(node, "workeroutput", {})
+    if sentence := output.get(_USAGE_ERROR):
         raise pytest.UsageError(sentence)
+    if (expected := output.get(EXPECTED)) is not None:
+        node.config.stash[EXPECTED_KEY] = expected
 
 
 @pytest.fixture
@@ -136,18 +151,27 @@ class _Receiver:
         if content := getattr(report, "lem", None):
             self._collector().receive(content, report)
 
+    @pytest.hookimpl(trylast=True)  # after the measuring side has said what it was asked for
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Have the run file written."""
-        if not (self._is_awake() or given(self._config, "json")):
+        """Have the run file written, and judged what has to be there."""
+        has_asked = EXPECTED_KEY in self._config.stash
+        if not (self._is_awake() or has_asked or self._is_wanted()):
             return
-        is_written = self._collector().finish(int(session.exitstatus or exitstatus))
-        if not is_written and exitstatus == pytest.ExitCode.OK:
+        is_well = self._collector().finish(int(session.exitstatus or exitstatus))
+        if not is_well and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Have the table printed."""
         if self._is_awake():
             self._collector().summarise(terminalreporter)
+
+    def _is_wanted(self) -> bool:
+        """Tell whether something was asked for that does not wait for a first record."""
+        wanted = given(self._config, "baseline")
+        is_gate = wanted is not None and wanted.origin != "lem_baseline"
+        is_listing = self._config.option.collectonly
+        return given(self._config, "json") is not None or (is_gate and not is_listing)
 
     def _collector(self) -> Collector:
         from pytest_lem.plugin.collector import collector_of

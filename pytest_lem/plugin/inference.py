@@ -58,7 +58,18 @@ class Inference:
             "options": options,
             "measure": measure,
         }
-        return InferenceResult(self._measured(self._planned(arguments)))
+        planned = self._planned(arguments)
+        record = self._measured(planned)
+        judging = self._session.judging
+        if judging and judging.look(self._item, record):
+            judging.confirm(self._item, self._measured_again(planned))
+        return InferenceResult(record)
+
+    def _measured_again(self, planned: Planned) -> Record:
+        """Measure a second time with another host, rested as before a test."""
+        self._session.pool.close()
+        self._session.rest(self._item)
+        return self._measured(planned, repetition=2)
 
     def _planned(self, arguments: Mapping[str, Any]) -> Planned:
         try:
@@ -67,7 +78,7 @@ class Inference:
             self._keep_failure(unplanned_case(self._item, arguments), error)
             raise
 
-    def _measured(self, planned: Planned) -> Record:
+    def _measured(self, planned: Planned, *, repetition: int = 1) -> Record:
         session, plan = self._session, planned.plan
         resident = None if plan.is_cold else session.pool.resident(plan.spec)
         # What a resident host has printed already belongs to the tests before this one.
@@ -92,30 +103,35 @@ class Inference:
             raise error from None
         finally:
             session.take_rest(self._item, run.measurement)
-            record = self._record(planned, run.measurement, error)
+            record = self._record(planned, run.measurement, error, repetition)
             if (load_id := run.measurement.load_id) is not None:
-                record.artifacts = self._keep_log(load_id, start, planned.case)
+                record.artifacts = self._keep_log(load_id, start, record)
             if not session.is_off:
                 session.keep(self._item, record)
         return record
 
     def _record(
-        self, planned: Planned, measurement: Measurement, error: BaseException | None
+        self,
+        planned: Planned,
+        measurement: Measurement,
+        error: BaseException | None,
+        repetition: int,
     ) -> Record:
         context = self._session.context(self._item, planned.resolved, measurement)
         return build_record(
             planned.case,
             measurement,
-            replace(context, prompt=planned.plan.workload.prompts[0]),
+            replace(context, prompt=planned.plan.workload.prompts[0], repetition=repetition),
             failure=failure_of(error) if error else None,
         )
 
-    def _keep_log(self, load_id: str, start: int, case: Case) -> dict[str, str]:
+    def _keep_log(self, load_id: str, start: int, record: Record) -> dict[str, str]:
         """Give the case a log file of its own, and the test a view of it."""
         log = Log(self._session.pool.log_path(load_id), start)
         self._item.stash.setdefault(LOGS, []).append(log)
-        attempt = getattr(self._item, "execution_count", 1)
-        return log.keep(log.path.with_name(f"{case.digest[:12]}-{attempt}.log"))
+        parts = (record.case.digest[:12], record.attempt, record.cycle, record.repetition)
+        name = "-".join(str(part) for part in parts if part is not None)
+        return log.keep(log.path.with_name(f"{name}.log"))
 
     def _keep_failure(self, case: Case, error: Exception) -> None:
         session = self._session

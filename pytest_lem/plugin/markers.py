@@ -25,6 +25,7 @@ class EnergyMark:
         max_joules_per_unit: budget for one unit of work; of a language model: one output token.
         rounds: windows measured.
         min_window: shortest window in seconds.
+        fail_on: rules of the gate, as `--lem-fail-on` takes them, in place of the session's.
 
     """
 
@@ -35,6 +36,7 @@ class EnergyMark:
     max_joules_per_unit: float | None = None
     rounds: int | None = None
     min_window: float | None = None
+    fail_on: tuple[str, ...] | None = None
 
 
 #: The markers of the collected tests that ask for energy. One mapping for all of them: thousands
@@ -76,7 +78,25 @@ def _energy_mark(item: pytest.Item) -> EnergyMark:
             raise _mistake(item, f"unknown keyword `{name}`; {did_you_mean(name, _KNOWN)}")
         if problem := _problem(name, value):
             raise _mistake(item, f"`{name}` {problem}, not {value!r}")
-    return EnergyMark(**marker.kwargs)
+    arguments = dict(marker.kwargs)
+    if (fail_on := arguments.get("fail_on")) is not None:
+        arguments["fail_on"] = _rules(item, fail_on)
+    return EnergyMark(**arguments)
+
+
+def _rules(item: pytest.Item, fail_on: Any) -> tuple[str, ...]:
+    """Return rules as texts, once they are found to be rules."""
+    from pytest_lem.errors import LemError
+    from pytest_lem.gate.rule import rules_of
+
+    texts = (fail_on,) if isinstance(fail_on, str) else fail_on
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        raise _mistake(item, f"`fail_on` is a text or a list of texts, not {fail_on!r}")
+    try:
+        rules_of(texts, "`fail_on`")
+    except LemError as error:
+        raise _mistake(item, str(error)) from None
+    return tuple(texts)
 
 
 def _problem(name: str, value: Any) -> str | None:

@@ -11,12 +11,16 @@ from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.gate.budget import Budget
 from pytest_lem.gate.tier import tier_breach
 from pytest_lem.plugin.failure import failure_of
+from pytest_lem.plugin.hooks import EXPECTED, EXPECTED_KEY
 from pytest_lem.plugin.items import asks_for_energy, is_body_the_work
 from pytest_lem.plugin.logs import LOG_SECTION, LOGS
 from pytest_lem.plugin.markers import mark_of
+from pytest_lem.plugin.properties import properties
+from pytest_lem.plugin.selection import Selection
 from pytest_lem.plugin.session import LemSession, forget_records, records_of
 
 if TYPE_CHECKING:
+    from pytest_lem.results.comparison import Comparison
     from pytest_lem.results.record import Record
 
 _LOG_CHARACTERS = 20_000
@@ -53,6 +57,8 @@ class Measuring:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Start every attempt at a test without the records of the one before."""
         forget_records(item)
+        if self._session.judging:
+            self._session.judging.forget(item)
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # innermost: fixtures and others stay outside
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
@@ -81,15 +87,26 @@ class Measuring:
         elif report.passed:
             self._judge_tiers(records, report)
             self._judge_budgets(item, records, report)
+        comparisons = self._judge_changes(item, records, report)
         if records:
-            content = {"records": [r.plain() for r in records], **self._session.announcement()}
+            item.user_properties += properties(records, comparisons)
+            content = {
+                "records": [r.plain() for r in records],
+                "comparisons": [c.model_dump(mode="json") for c in comparisons],
+                **self._session.announcement(),
+            }
             report.lem = content  # type: ignore[attr-defined]
         self._attach_log(item, report)
         return report
 
-    def pytest_sessionfinish(self) -> None:
-        """End the resident host."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """End the resident host, and tell what the baseline has for the tests of this run."""
         self._session.close()
+        if self._session.judging and not session.config.option.collectonly:
+            expected = self._session.judging.expected(Selection(session))
+            session.config.stash[EXPECTED_KEY] = expected
+            if hasattr(session.config, "workeroutput"):
+                session.config.workeroutput[EXPECTED] = expected
 
     def _judge_tiers(self, records: list[Record], report: pytest.TestReport) -> None:
         """Fail a test whose energy is not as good as `energy.require_tier` asks."""
@@ -118,6 +135,20 @@ class Measuring:
             if breaches := budget.breaches(record):
                 _mark_failed([record], FailureKind.GATE, "; ".join(breaches))
                 _fail(report, f"{record.case.key}: " + "; ".join(breaches))
+
+    def _judge_changes(
+        self, item: pytest.Item, records: list[Record], report: pytest.TestReport
+    ) -> list[Comparison]:
+        """Fail a test whose figures got worse than their history, by more than is allowed."""
+        judging = self._session.judging
+        if judging is None or report.skipped:
+            return []
+        comparisons = judging.finish(item, records)
+        for comparison in judging.failing(comparisons):
+            judged = [r for r in records if r.case.digest == comparison.digest]
+            _mark_failed(judged, FailureKind.GATE, comparison.message)
+            _fail(report, f"{comparison.case}: {comparison.message}")
+        return comparisons
 
     def _attach_log(self, item: pytest.Item, report: pytest.TestReport) -> None:
         logs = item.stash.get(LOGS, [])

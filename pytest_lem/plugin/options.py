@@ -74,8 +74,24 @@ OPTIONS = (
            "each, with the model's files out of the page cache", "MODE", ("measure", "isolation")),
     Option("examples", "How many examples of each option benchmarks/smoke tries: all, one", "MANY"),
     Option("gap", "Rest before each energy test, in seconds", "SECONDS", ("measure", "gap_s")),
+    Option("cycles", "Measure each case so many times, each with a host of its own", "N",
+           ("cycles",)),
+    Option("resume", "Take what the latest run in the store has measured already",
+           path=("resume",), is_switch=True),
+    Option("baseline", "Compare with a history: a name in the store, or the path of sessions or of "
+           "a run file", "NAME|PATH", ("gate", "baseline")),
+    Option("fail_on", "Gate a figure (repeatable): how much worse than the baseline is allowed; "
+           "the gate fails when it is confident that it is worse than that",
+           "METRIC:PCT[+ABS]", ("gate", "fail_on"), is_repeatable=True),
+    Option("promise", "A change in per cent that the gate undertakes to find (10)", "PCT",
+           ("gate", "promise_pct")),
+    Option("under_test", "Fields that are meant to differ from the baseline, comma-separated, such "
+           "as backend.version", "FIELDS", ("gate", "under_test")),
+    Option("save", "Add this run to the history of that name", "NAME", ("gate", "save")),
+    Option("autosave", "Add this run to the history it is compared with, else to that of the git "
+           "branch", path=("gate", "autosave"), is_switch=True),
     Option("json", "Write the run file here", "FILE"),
-    Option("store", "Directory for runs (default: .lem)", "DIR"),
+    Option("store", "Directory for runs and baselines (default: .lem)", "DIR"),
 )  # fmt: skip
 
 #: The options whose values parametrize tests that ask for their name.

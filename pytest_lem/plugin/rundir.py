@@ -1,4 +1,4 @@
-"""Where a run writes: one directory, made when the first thing is written."""
+"""Where a run writes: one directory in the store, made when the first thing is written."""
 
 from __future__ import annotations
 
@@ -8,9 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lem.plugin.options import given
+from pytest_lem.plugin.options import Given, given
 
 _RUN_DIRECTORY = pytest.StashKey[Path]()
+
+
+def path_of(config: pytest.Config, found: Given) -> Path:
+    """Return the path that somebody gave: relative to where it was given."""
+    is_typed = found.origin.startswith("--")
+    base = config.invocation_params.dir if is_typed else config.rootpath
+    return base / Path(found.value).expanduser()
+
+
+def store_directory(config: pytest.Config) -> Path:
+    """Return the folder of runs and baselines."""
+    chosen = given(config, "store")
+    return path_of(config, chosen) if chosen else config.rootpath / ".lem"
 
 
 def run_directory(config: pytest.Config) -> Path:
@@ -23,17 +36,17 @@ def run_directory(config: pytest.Config) -> Path:
 
 
 def make_run_directory(config: pytest.Config) -> Path:
-    """Create it, with a `.gitignore` that keeps the store out of version control."""
+    """Create it, with a `.gitignore` that keeps runs, but not baselines, out of version control."""
     directory = run_directory(config)
     directory.mkdir(parents=True, exist_ok=True)
     ignore = directory.parent.parent / ".gitignore"
     if not ignore.exists():
-        ignore.write_text("# made by pytest-lem\n*\n")
+        ignore.write_text(
+            "# made by pytest-lem; a baseline may be committed\n/.gitignore\n/runs/\n"
+        )
     return directory
 
 
 def _new(config: pytest.Config) -> Path:
-    chosen = given(config, "store")
-    store = config.invocation_params.dir / chosen.value if chosen else config.rootpath / ".lem"
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    return Path(store).expanduser() / "runs" / f"{moment}-{os.urandom(3).hex()}"
+    return store_directory(config) / "runs" / f"{moment}-{os.urandom(3).hex()}"

@@ -26,7 +26,9 @@ from pytest_lem.measure.leftover import Leftover
 from pytest_lem.measure.method import Method
 from pytest_lem.measure.round import Measurement
 from pytest_lem.plugin.exclusivity import isolation_of, visible_boards
+from pytest_lem.plugin.gating import gating_of
 from pytest_lem.plugin.instruments import make_panel, method_of
+from pytest_lem.plugin.judging import Judging
 from pytest_lem.plugin.logs import LOGS
 from pytest_lem.plugin.pause import pause
 from pytest_lem.plugin.rundir import make_run_directory, run_directory
@@ -72,7 +74,9 @@ class LemSession:
         self._environments: dict[str, dict[str, Any]] = {}
         self._devices: dict[str, dict[str, Any]] | None = None
         self._announced: set[str] = set()
-        self._keys: dict[tuple[str, int], str] = {}
+        self._keys: dict[tuple[str, int, int | None], str] = {}
+        gating = None if self.is_off or config.option.collectonly else gating_of(config)
+        self.judging = Judging(gating) if gating and gating.is_gated else None
 
     def resolve(self, layers: Layers) -> Resolved:
         """Validate layers over the preset of this session."""
@@ -158,11 +162,13 @@ class LemSession:
 
     def keep(self, item: pytest.Item, record: Record) -> None:
         """Put a record with its test; a second one of the same case is flagged."""
-        first = self._keys.setdefault((record.case.digest, record.attempt), item.nodeid)
+        first = self._keys.setdefault(
+            (record.case.digest, record.attempt, record.cycle), item.nodeid
+        )
         is_repeated = first != item.nodeid or any(
             old.case.digest == record.case.digest for old in records_of(item)
         )
-        if is_repeated and record.case.kind != "call":
+        if is_repeated and record.repetition == 1 and record.case.kind != "call":
             record.flags = sorted({*record.flags, Flag.DUPLICATE_KEY})
         records_of(item).append(record)
         self._keep_samples(record)

@@ -9,7 +9,8 @@ import pytest
 
 from pytest_lem.config.layers import Layers
 from pytest_lem.errors import LemError, config_error
-from pytest_lem.plugin.options import AXES, MODES, OPTIONS, Given, given, words
+from pytest_lem.plugin.options import AXES, MODES, OPTIONS, Given, Option, given, words
+from pytest_lem.plugin.rundir import path_of
 from pytest_lem.registry import BACKENDS, entries, load
 
 if TYPE_CHECKING:  # pydantic and YAML wait until there is something to validate or to read
@@ -108,27 +109,21 @@ def _check_mode(config: pytest.Config) -> None:
 def _read(config: pytest.Config) -> Layers:
     layers, over = Layers(), Layers()
     if file := given(config, "config"):
-        layers.update(_read_config(_path(config, file)))
+        layers.update(_read_config(path_of(config, file)))
     for source in ("ini", "variable", "flag"):
         for option in OPTIONS:
             found = given(config, option.name)
             if found and found.origin == getattr(option, source):
-                _put(over, option.name, option.path, found)
+                _put(over, option, found)
     if sweep := given(config, "sweep"):
         from pytest_lem.config.gridfile import read_grid
 
-        grid = read_grid(_path(config, sweep), options_of)
+        grid = read_grid(path_of(config, sweep), options_of)
         _refuse_rivals(config, grid, over)
         layers.update(grid.base)
         config.stash[_GRID] = grid
     layers.update(over)
     return layers
-
-
-def _path(config: pytest.Config, file: Given) -> Path:
-    """Return the path of a file: relative to where it was given."""
-    base = config.invocation_params.dir if file.origin.startswith("--") else config.rootpath
-    return base / Path(file.value).expanduser()
 
 
 def _read_config(path: Path) -> Layers:
@@ -152,10 +147,11 @@ def _refuse_rivals(config: pytest.Config, grid: Grid, over: Layers) -> None:
             )
 
 
-def _put(layers: Layers, name: str, path: tuple[str, ...], found: Given) -> None:
+def _put(layers: Layers, option: Option, found: Given) -> None:
+    name = option.name
+    if option.is_switch and not isinstance(found.value, bool):
+        raise config_error(f"{found.origin}: say true or false, not {found.value!r}")
     if name == "smoke":
-        if not isinstance(found.value, bool):
-            raise config_error(f"{found.origin}: say true or false, not {found.value!r}")
         if found.value:
             layers.put(("preset",), "smoke", found.origin)
     elif name == "set":
@@ -164,23 +160,34 @@ def _put(layers: Layers, name: str, path: tuple[str, ...], found: Given) -> None
     elif name in AXES:
         values = words(str(found.value))
         if len(values) == 1:
-            layers.put(path, _axis_value(name, values[0], found.origin), found.origin)
-    elif path:
-        layers.put(path, _converted(name, found), found.origin)
+            layers.put(option.path, _axis_value(name, values[0], found.origin), found.origin)
+    elif option.path:
+        layers.put(option.path, _converted(name, found), found.origin)
 
 
 def _converted(name: str, found: Given) -> Any:
     """Return the value of an option as its setting wants it."""
-    if name == "meter":
+    if name in {"meter", "under_test"}:
         return words(str(found.value))
-    return _seconds(found) if name == "gap" else found.value
+    if name in _NUMBERS:
+        kind, unit = _NUMBERS[name]
+        return _number(found, kind, unit)
+    return found.value
 
 
-def _seconds(found: Given) -> float:
+#: Options whose setting is a number, and what it counts.
+_NUMBERS: dict[str, tuple[type, str]] = {
+    "gap": (float, "seconds"),
+    "promise": (float, "per cent"),
+    "cycles": (int, "a whole number"),
+}
+
+
+def _number(found: Given, kind: type, unit: str) -> Any:
     try:
-        return float(found.value)
+        return kind(str(found.value).removesuffix("%"))
     except ValueError:
-        raise config_error(f"{found.origin}: say seconds, not {found.value!r}") from None
+        raise config_error(f"{found.origin}: say {unit}, not {found.value!r}") from None
 
 
 def _assign(layers: Layers, assignment: str, origin: str) -> None:

@@ -14,11 +14,15 @@ from pytest_lem.plugin.header import header_line
 from pytest_lem.plugin.items import combination, uses, uses_any
 from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.measuring import Measuring
+from pytest_lem.plugin.selection import note_collected
 from pytest_lem.plugin.session import SESSION, LemSession
 
 
 def start(
-    config: pytest.Config, asking: list[pytest.Item], largest_batch: dict[tuple[Any, ...], int]
+    config: pytest.Config,
+    asking: list[pytest.Item],
+    largest_batch: dict[tuple[Any, ...], int],
+    collected: list[pytest.Item],
 ) -> None:
     """Make the session for the tests that ask for energy; mistakes are usage errors."""
     assign_devices(config)
@@ -31,6 +35,8 @@ def start(
     session.tests = len(asking)
     session.planned_s = sum(planned_seconds(session, item) for item in asking)
     session.header = header_line(session)
+    if session.judging:
+        note_collected(config, collected)
     config.stash[SESSION] = session
     config.pluginmanager.register(Measuring(session), "lem-measuring")
     if session.panel.watch and not config.option.collectonly:
@@ -46,7 +52,8 @@ def _refuse_short_timeouts(session: LemSession, items: list[pytest.Item]) -> Non
         return
     for item in items:
         limit_s = _timeout_s(config, item)
-        planned_s = planned_seconds(session, item)
+        # What is flagged by the gate is measured twice.
+        planned_s = planned_seconds(session, item) * (2 if session.judging else 1)
         if limit_s and limit_s < planned_s:
             raise pytest.UsageError(
                 f"{item.nodeid}: the timeout of {limit_s:g} s is shorter than its windows and "

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from pytest_lem.energy.reading import Tier
 from pytest_lem.flags import Flag, explained
+from pytest_lem.reports.console import text_from
 from pytest_lem.reports.figures import (
     ESTIMATE_MARK,
     UNKNOWN,
@@ -90,18 +90,7 @@ def render(records: Sequence[Record], *, width: int, is_colored: bool, verbosity
     Ids are shown to the letter, whatever markup they resemble. With verbosity 1 and more, the
     generated text, the rounds and their domains follow.
     """
-    buffer = io.StringIO()
-    console = Console(
-        file=buffer,
-        width=width,
-        force_terminal=is_colored,
-        color_system="standard" if is_colored else None,
-        highlight=False,
-        legacy_windows=False,
-    )
-    for part in _parts(records, width, verbosity):
-        console.print(part)
-    return buffer.getvalue()
+    return text_from(_parts(records, width, verbosity), width=width, is_colored=is_colored)
 
 
 def _parts(records: Sequence[Record], width: int, verbosity: int) -> list[RenderableType]:

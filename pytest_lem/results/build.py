@@ -36,6 +36,8 @@ class Context:
 
     nodeid: str
     attempt: int = 1
+    repetition: int = 1
+    cycle: int | None = None
     worker: str | None = None
     environment_id: str | None = None
     environment: dict[str, Any] = field(default_factory=dict)
@@ -65,6 +67,8 @@ def build_record(
         case=_case(case),
         nodeid=context.nodeid,
         attempt=context.attempt,
+        repetition=context.repetition,
+        cycle=context.cycle,
         worker=context.worker,
         origin="simulated" if Flag.SIMULATED in flags else "measured",
         status="failed" if failure else "ok",

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from pytest_lem.energy.reading import Energy, headline
+from pytest_lem.flags import Flag
 from pytest_lem.results.definitions import GATEABLE
 from pytest_lem.results.record import (
     CaseSettings,
@@ -25,6 +26,9 @@ from pytest_lem.results.statistics import percentile, root_sum
 FIGURES = (*GATEABLE, "power_mean_w", "batch_occupancy")
 #: Times are stored to the microsecond.
 _CLOCK_S = 1e-6
+
+#: Flags of a case that stands for nothing that could be compared.
+_SPOILT = frozenset({Flag.CONTENDED, Flag.DUPLICATE_KEY})
 
 State = Literal["joined", "waiting", "never"]
 
@@ -63,6 +67,11 @@ class Entry(Stored):
     sm_clock_mhz: float | None = None
     verdict: str | None = Field(None, description="What the gate said; null: nothing was gated.")
     state: State = Field("never", description="Whether it is in the history, or waits for it.")
+
+    @property
+    def is_sound(self) -> bool:
+        """Tell whether it may be compared with at all."""
+        return self.validity == "valid" and bool(self.figures) and _SPOILT.isdisjoint(self.flags)
 
 
 def entry_of(records: Sequence[Record]) -> Entry:

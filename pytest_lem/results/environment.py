@@ -69,6 +69,12 @@ def git(root: Path) -> dict[str, Any] | None:
     return {"commit": commit, "dirty": None if changed is None else bool(changed)}
 
 
+def branch(root: Path) -> str | None:
+    """Return the branch checked out at `root`; None outside of one."""
+    found = _git(root, "rev-parse", "--abbrev-ref", "HEAD")
+    return None if found in {None, "HEAD"} else found
+
+
 def gpus() -> dict[str, dict[str, Any]]:
     """Describe the GPUs by UUID; empty without a driver. A fact a board hides is None."""
     driver = Driver()

@@ -187,6 +187,7 @@ class Record(Stored):
     case: CaseRecord
     nodeid: str
     attempt: int = 1
+    repetition: int = Field(1, description="2: measured again because the gate had flagged it.")
     cycle: int | None = None
     worker: str | None = None
     origin: Literal["measured", "imported", "simulated", "resumed"] = "measured"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.results.comparison import Comparison
@@ -14,24 +14,10 @@ from pytest_lem.results.definitions import DEFINITIONS_VERSION
 from pytest_lem.results.journal import read_journal
 from pytest_lem.results.record import Record, Stored
 from pytest_lem.results.replace import replace
+from pytest_lem.results.run import Run
 
 #: A new major breaks readers, a new minor only adds fields.
 SCHEMA_VERSION = "1.2"
-
-
-class Run(Stored):
-    """The session itself."""
-
-    id: str
-    started: str = Field(description="Wall clock, ISO 8601 with the UTC offset.")
-    started_monotonic: float = Field(description="The same moment on CLOCK_MONOTONIC.")
-    finished: str | None = None
-    exit_status: int | None = None
-    arguments: list[str] = Field([], description="The `--lem` options of the command line.")
-    preset: str | None = None
-    meters: dict[str, str] = Field({}, description="Chosen meters with what they read.")
-    meter_constants: dict[str, float] = {}
-    versions: dict[str, str] = {}
 
 
 class RunFile(Stored):
@@ -93,7 +79,7 @@ def read_run(path: str | Path) -> RunFile:
 
 def _from_journal(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """Put together the document that a run would have written at its end."""
-    content: dict[str, Any] = {"environments": {}, "devices": {}, "records": []}
+    content: dict[str, Any] = {"environments": {}, "devices": {}, "records": [], "comparisons": []}
     for line in lines:
         kind, entry = line["type"], line[line["type"]]
         if kind == "format":
@@ -106,6 +92,8 @@ def _from_journal(lines: list[dict[str, Any]]) -> dict[str, Any]:
             content["devices"] |= entry
         elif kind == "record":
             content["records"].append(entry)
+        elif kind == "comparison":
+            content["comparisons"].append(entry)
     return content
 
 

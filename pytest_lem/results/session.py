@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ from pytest_lem.results.definitions import DEFINITIONS_VERSION
 from pytest_lem.results.entry import Entry, entry_of
 from pytest_lem.results.record import Comparability, Record, Stored
 from pytest_lem.results.replace import replace
+from pytest_lem.results.run import Run
 
 FORMAT = "pytest-lem session"
 SESSION_VERSION = "1.0"
+#: Verdicts that keep nothing out of a history.
+_UNREMARKABLE = (None, "pass", "provisional")
 _ENTRY = TypeAdapter(Entry)
 
 
@@ -39,6 +42,13 @@ class Session(Stored):
     )
     entries: list[Entry] = Field([], exclude=True)
 
+    def as_history(self) -> Session:
+        """Return itself, as a session that was named by its path: whatever is sound counts."""
+        for entry in self.entries:
+            if entry.verdict in _UNREMARKABLE and entry.status == "ok" and entry.is_sound:
+                entry.state = "joined"
+        return self
+
 
 def entries_of(records: Iterable[Record]) -> list[Entry]:
     """Make an entry for each case: of a test that was run again only the last attempt counts."""
@@ -52,6 +62,23 @@ def entries_of(records: Iterable[Record]) -> list[Entry]:
         if record.attempt == last[record.nodeid, record.cycle]:
             cases.setdefault(record.case.digest, []).append(record)
     return [entry_of(found) for found in cases.values()]
+
+
+def session_of(
+    run: Run, records: Sequence[Record], environments: Mapping[str, Mapping[str, Any]]
+) -> Session:
+    """Make the session of a run. Nothing in it has joined a history yet."""
+    named = (environments.get(r.environment or "") for r in records)
+    git = next((e.get("git") for e in named if e), None)
+    return Session(
+        run=run.id,
+        started=run.started,
+        git=git,
+        preset=run.preset,
+        exit_status=run.exit_status,
+        facts=facts_of(records),
+        entries=entries_of(records),
+    )
 
 
 def facts_of(records: Iterable[Record]) -> dict[str, Comparability]:

@@ -14,7 +14,8 @@ import pytest
 import pytest_lem.results
 from pytest_lem.errors import LemError
 from pytest_lem.results.journal import Journal
-from pytest_lem.results.runfile import Run, RunFile, read_run, write_run
+from pytest_lem.results.run import Run
+from pytest_lem.results.runfile import RunFile, read_run, write_run
 
 Make = Callable[..., Any]
 

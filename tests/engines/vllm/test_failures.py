@@ -88,7 +88,9 @@ def test_a_core_killed_at_work_is_told_at_once(load: Load, monkeypatch: pytest.M
     """Who waits for its answer, and who asks later, hears that it is dead."""
     from vllm.v1.engine.exceptions import EngineDeadError
 
-    backend, _ = load(enable_v1_multiprocessing=True, cpu_omp_threads_bind="0")
+    backend, _ = load(
+        omp_num_threads=None, enable_v1_multiprocessing=True, cpu_omp_threads_bind="0"
+    )
     engine = backend._engine._engine  # type: ignore[attr-defined]
     send = engine.add_request
     [core] = engine.engine_core.resources.engine_manager.processes

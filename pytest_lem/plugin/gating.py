@@ -1,0 +1,154 @@
+"""The gate of a session: what is compared with which history, and on what terms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from pytest_lem.config.models import GateSettings
+from pytest_lem.config.resolve import Resolved
+from pytest_lem.errors import LemError, config_error
+from pytest_lem.gate.baseline import Baseline, baseline_of
+from pytest_lem.gate.judge import Judge, Terms
+from pytest_lem.gate.key import UnderTest
+from pytest_lem.gate.rule import DEFAULTS, Rule, rules_of
+from pytest_lem.plugin.rundir import run_directory, store_directory
+from pytest_lem.plugin.settings import resolve_for, session_layers
+from pytest_lem.results.comparison import Comparison
+from pytest_lem.results.entry import entry_of
+from pytest_lem.results.record import Comparability, Record
+from pytest_lem.results.store import Store, check_name, is_name
+
+_GATE = pytest.StashKey["Gating | None"]()
+_DEFAULT_PROMISE = 0.10
+#: The history of a run that has no branch and is compared with none.
+_UNNAMED = "default"
+_NOTHING_KNOWN = Comparability(refuse={}, warn={}, hash="")
+
+
+class Gating:
+    """Rules, terms and history of a session."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Read settings and history; raises LemError for what is wrong with either."""
+        resolved = resolved_gate(config)
+        settings, self.origins = resolved.settings.gate, resolved.origins
+        self.store = Store(store_directory(config))
+        self.failing = frozenset(settings.fail_verdicts)
+        self.rules = rules_in(resolved)
+        self.saves_to = history_to_save(config, settings)
+        self.baseline = self._read(config, settings)
+        self.is_gated = settings.baseline is not None
+        self.terms = terms_of(settings, self.rules, is_saving=self.saves_to is not None)
+        self.judge = Judge(self.baseline, self.terms, run_directory(config).name)
+
+    def compare(
+        self, record: Record, rules: Sequence[Rule], *, is_repeatable: bool
+    ) -> list[Comparison]:
+        """Compare a record with the history."""
+        found = self.judge.judge(
+            entry_of([record]),
+            record.comparability or _NOTHING_KNOWN,
+            rules,
+            is_repeatable=is_repeatable,
+        )
+        return [c.model_copy(update={"cycle": record.cycle}) for c in found]
+
+    def fails(self, comparison: Comparison) -> bool:
+        """Tell whether a comparison fails its test."""
+        return comparison.verdict in self.failing
+
+    @property
+    def title(self) -> str:
+        """Return what is compared with what, for the header."""
+        count = self.baseline.sessions
+        rules = (
+            ", ".join(str(rule) for rule in self.rules) if self.rules != DEFAULTS else "defaults"
+        )
+        sessions = "1 session" if count == 1 else f"{count} sessions"
+        return f"gate: baseline {self.baseline.name} ({sessions}), {rules}"
+
+    def _read(self, config: pytest.Config, settings: GateSettings) -> Baseline:
+        """Read the history; one that this run begins is empty."""
+        under_test = UnderTest(settings.under_test, self.origins["gate.under_test"])
+        name = settings.baseline or self.saves_to or _UNNAMED
+        is_begun = name == self.saves_to and is_name(name) and not self.store.history(name)
+        sessions = [] if is_begun else self.store.read(name, _base(config, self.origins))
+        return baseline_of(name, sessions, under_test)
+
+
+def resolved_gate(config: pytest.Config) -> Resolved:
+    """Return the settings of a session, of which the gate's are the same for any preset."""
+    return resolve_for(session_layers(config), "standard")
+
+
+def is_gated(config: pytest.Config) -> bool:
+    """Tell whether results are compared with a baseline, or saved to a history."""
+    gate = resolved_gate(config).settings.gate
+    return bool(gate.baseline or gate.save or gate.autosave)
+
+
+def gating_of(config: pytest.Config) -> Gating | None:
+    """Return the gate of a session that compares or saves; mistakes are usage errors."""
+    if _GATE not in config.stash:
+        try:
+            config.stash[_GATE] = Gating(config) if is_gated(config) else None
+        except LemError as error:
+            raise pytest.UsageError(str(error)) from None
+    return config.stash[_GATE]
+
+
+def rules_in(resolved: Resolved) -> tuple[Rule, ...]:
+    """Return the rules of the settings, or the defaults."""
+    texts = resolved.settings.gate.fail_on
+    if texts is None:
+        return DEFAULTS
+    return rules_of(texts, resolved.origins["gate.fail_on"])
+
+
+def terms_of(settings: GateSettings, rules: Sequence[Rule], *, is_saving: bool) -> Terms:
+    """Return the terms; a promise below twice what is allowed cannot be kept."""
+    promise = _DEFAULT_PROMISE
+    if settings.promise_pct is not None:
+        promise = settings.promise_pct / 100
+        largest = max(rules, key=lambda rule: rule.theta)
+        if promise < 2 * largest.theta:
+            raise config_error(
+                f"--lem-promise {settings.promise_pct:g}: no gate can undertake to find less than "
+                f"twice what it allows, and {largest} allows {100 * largest.theta:g} %"
+            )
+    return Terms(
+        alpha=settings.alpha,
+        promise=promise,
+        prior_cv=settings.session_cv,
+        allows_estimates=settings.estimates,
+        is_saving=is_saving,
+    )
+
+
+def history_to_save(config: pytest.Config, settings: GateSettings) -> str | None:
+    """Return the history that this run is added to, or None."""
+    if settings.save:
+        check_name(settings.save, "--lem-save")
+        return settings.save
+    if not settings.autosave:
+        return None
+    if settings.baseline and is_name(settings.baseline):
+        return settings.baseline
+    return _branch(config.rootpath) or _UNNAMED
+
+
+def _branch(root: Path) -> str | None:
+    """Return the branch as a name, None where there is none."""
+    from pytest_lem.results.environment import branch
+
+    found = (branch(root) or "").replace("/", "-")
+    return found if is_name(found) else None
+
+
+def _base(config: pytest.Config, origins: dict[str, str]) -> Path:
+    """Return the folder to which the path of a baseline is relative."""
+    is_typed = origins["gate.baseline"].startswith("--")
+    return config.invocation_params.dir if is_typed else config.rootpath

@@ -1,0 +1,104 @@
+"""The verdicts of a gate in the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pytest_lem.gate.sentence import change_text
+from pytest_lem.gate.verdict import ORDER, Verdict, text_of
+from pytest_lem.reports.console import text_from
+from pytest_lem.reports.figures import UNKNOWN
+from pytest_lem.results.comparison import Comparison
+
+_STYLES = {
+    Verdict.PASS: "green",
+    Verdict.IMPROVED: "bold green",
+    Verdict.PROVISIONAL: "yellow",
+    Verdict.REGRESSED: "bold red",
+}
+#: Verdicts that need no row of their own: a count says enough.
+_QUIET = frozenset({Verdict.PASS, Verdict.PROVISIONAL})
+
+
+def render_verdicts(
+    comparisons: Sequence[Comparison], *, width: int, is_colored: bool, verbosity: int
+) -> str:
+    """Return a line that counts, a row for each verdict that matters, and the reasons below.
+
+    With verbosity 1 and more every verdict has its row.
+    """
+    shown = [c for c in comparisons if verbosity > 0 or c.verdict not in _QUIET]
+    parts: list[RenderableType] = [Text(_counted(comparisons))]
+    if verbosity >= 0:
+        parts += [*([_table(shown)] if shown else []), *_reasons(comparisons)]
+    return text_from(parts, width=width, is_colored=is_colored)
+
+
+def _counted(comparisons: Sequence[Comparison]) -> str:
+    counts = Counter(c.verdict for c in comparisons)
+    text = ", ".join(f"{counts[v]} {v}" for v in reversed(ORDER) if counts[v])
+    cases = len({c.case for c in comparisons})
+    line = f"{_plural(len(comparisons), 'figure')} of {_plural(cases, 'case')} against "
+    line += f"{comparisons[0].baseline}: {text}"
+    least = [c.mde for c in comparisons if c.mde is not None]
+    return f"{line}; changes from {_least(least)} up are found" if least else line
+
+
+def _least(shares: Sequence[float]) -> str:
+    """Return the least change that is found, or the range where figures differ."""
+    low, high = 100 * min(shares), 100 * max(shares)
+    return f"{low:.1f} %" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f} %"
+
+
+def _table(comparisons: Sequence[Comparison]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("verdict", "case", "figure"):
+        table.add_column(name, overflow="fold")
+    for name in ("change [95 %]", "found from", "sessions"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("power, speed", overflow="fold")
+    for c in sorted(comparisons, key=_rank, reverse=True):
+        table.add_row(
+            Text(c.verdict.upper(), style=_STYLES.get(Verdict(c.verdict), "red")),
+            Text(c.case),
+            Text(c.metric),
+            change_text(c) or UNKNOWN,
+            UNKNOWN if c.mde is None else f"{100 * c.mde:.1f} %",
+            UNKNOWN if c.sessions is None else str(c.sessions),
+            _parts(c),
+        )
+    return table
+
+
+def _rank(comparison: Comparison) -> int:
+    return ORDER.index(Verdict(comparison.verdict))
+
+
+def _parts(comparison: Comparison) -> str:
+    parts = comparison.attribution
+    return f"{parts['power_pct']:+.1f} %, {parts['speed_pct']:+.1f} %" if parts else UNKNOWN
+
+
+def _reasons(comparisons: Sequence[Comparison]) -> list[RenderableType]:
+    """Explain each reason once, and name what differs."""
+    reasons = Counter(reason for c in comparisons for reason in c.reasons)
+    lines = [f"* {r}: {text_of(r)}{_where(n, comparisons)}" for r, n in sorted(reasons.items())]
+    differing = sorted({d for c in comparisons for d in c.differences})
+    tested = sorted({d for c in comparisons for d in c.under_test})
+    lines += [f"differs: {difference}" for difference in differing]
+    lines += [f"under test: {difference}" for difference in tested]
+    return [Text(line, style="dim") for line in lines]
+
+
+def _where(count: int, comparisons: Sequence[Comparison]) -> str:
+    total = len(comparisons)
+    return "" if count == total else f" ({count} of {total} figures)"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
