@@ -27,6 +27,8 @@ def measured_body(session: LemSession, item: pytest.Item) -> Iterator[None]:
 
     def measured() -> None:
         case = meterage.case(None, meterage.mark.unit)
+        if meterage.is_resumed(case):
+            return
         with meterage.recorded(case) as measurement:
             protocol = meterage.protocol(case, meterage.plan(is_body=True), measurement)
             run_sync(protocol, body, synchronise=synchronise)

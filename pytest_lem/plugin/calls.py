@@ -21,6 +21,7 @@ from pytest_lem.measure.round import Measurement, Round, flags_of, round_of
 from pytest_lem.plugin.failure import failure_of
 from pytest_lem.plugin.items import call_key, source_sha256
 from pytest_lem.plugin.markers import mark_of
+from pytest_lem.plugin.resuming import failure_in, resume_key
 from pytest_lem.plugin.scope import cuda_devices
 from pytest_lem.plugin.session import LemSession, records_of
 from pytest_lem.results.build import build_record
@@ -95,6 +96,7 @@ class Meterage:
             requested={**context.requested, "measure": measure},
             origins=context.origins | {f"measure.{name}": "marker" for name in marked},
             source_sha256=source_sha256(self.item),
+            resume_key=self._resume_key(case),
             repetition=repetition,
         )
         record = build_record(
@@ -119,6 +121,20 @@ class Meterage:
         finally:
             self._release_meters()
         self.keep(case, measurement, repetition=repetition)
+
+    def is_resumed(self, case: Case) -> bool:
+        """Tell whether an earlier run has measured the case; then its record is kept here.
+
+        A failure in it fails this test as well.
+        """
+        record = self.session.resumed(self.item, self._resume_key(case))
+        if record and (error := failure_in(record)):
+            raise error
+        return record is not None
+
+    def _resume_key(self, case: Case) -> str:
+        boards = tuple(self.session.own_scope().gpu_uuids)
+        return resume_key(self.session, self.item, case, self.session.base, boards)
 
     def repetitions(self, case: Case) -> Iterator[AbstractContextManager[Measurement]]:
         """Yield a recording of the case, and another one where the gate wants it confirmed."""

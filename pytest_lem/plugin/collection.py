@@ -12,6 +12,8 @@ import pytest
 from pytest_lem.config.layers import Layers
 from pytest_lem.errors import LemError
 from pytest_lem.plugin.availability import has_interpreter, lacking_precision, missing_backend
+from pytest_lem.plugin.cycles import cycle_of
+from pytest_lem.plugin.cycles import order as order_cycles
 from pytest_lem.plugin.items import call_key, combination, param, uses
 from pytest_lem.plugin.markers import check_marks
 from pytest_lem.plugin.options import AXES, LOAD_AXES, given
@@ -40,6 +42,7 @@ def prepare(
     except LemError as error:
         raise pytest.UsageError(str(error)) from None
     largest = _group_by_load(config, items, inferring) if inferring else {}
+    order_cycles(items, asking)
     if config.option.collectonly and config.get_verbosity("lem") < 0:
         return  # a bare list of tests, as editors ask for it, needs no settings and no meters
     from pytest_lem.plugin.start import start
@@ -70,12 +73,12 @@ def _warn_about_rival(config: pytest.Config) -> None:
 
 def _refuse_duplicate_names(items: list[pytest.Item]) -> None:
     """Refuse two `call` cases of one key, which would be one line of history."""
-    owners: dict[str, pytest.Item] = {}
+    owners: dict[tuple[str, int | None], pytest.Item] = {}
     for item in items:
         if uses(item, "inference"):
             continue
         key = call_key(item)
-        other = owners.setdefault(key, item)
+        other = owners.setdefault((key, cycle_of(item)), item)
         if other is not item and other.nodeid != item.nodeid:
             raise pytest.UsageError(
                 f"{item.nodeid} and {other.nodeid} would both be stored as `{key}`; give one of "

@@ -139,6 +139,8 @@ class Collector:
 
         verbosity = self._config.get_verbosity("lem")
         records = _last_attempts(self.run_file.records)
+        if verbosity <= 0:  # what was measured again for the gate stands in its own table
+            records = [record for record in records if record.repetition == 1]
         writer = self._config.get_terminal_writer()
         if records and verbosity >= 0:
             reporter.section("energy")
@@ -168,7 +170,8 @@ class Collector:
         if outcome is None:
             return
         if self.run_file.comparisons:
-            reporter.section("gate")
+            if verbosity >= 0:
+                reporter.section("gate")
             writer.write(
                 render_verdicts(
                     self.run_file.comparisons,

@@ -41,11 +41,14 @@ class Energy:
     def __call__(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `fn` in rounds, repeated inside each window until it is long enough.
 
-        Returns what `fn` returned last. With `--lem=off` it is called once and not measured.
+        Returns what `fn` returned last. With `--lem=off`, and where `--lem-resume` found it
+        measured already, it is called once and not measured.
         """
         if self._session.is_off:
             return fn(*args, **kwargs)
         case = self._meterage.case(None, self._meterage.mark.unit)
+        if self._meterage.is_resumed(case):
+            return fn(*args, **kwargs)
         results = []
         for recording in self._meterage.repetitions(case):
             with recording as measurement:
@@ -62,6 +65,8 @@ class Energy:
         if self._session.is_off:
             return await coro_fn(*args, **kwargs)
         case = self._meterage.case(None, self._meterage.mark.unit)
+        if self._meterage.is_resumed(case):
+            return await coro_fn(*args, **kwargs)
         results = []
         for recording in self._meterage.repetitions(case):
             with recording as measurement:
@@ -116,7 +121,11 @@ class Window:
     def __enter__(self) -> Self:
         meterage = self._meterage
         if not meterage.session.is_off:
-            recording = meterage.recorded(meterage.case(self._name, self._unit))
+            case = meterage.case(self._name, self._unit)
+            if meterage.is_resumed(case):
+                self.record = meterage.last_record
+                return self
+            recording = meterage.recorded(case)
             self._measurement = recording.__enter__()
             self._recording = recording
             self._edges = meterage.begin()

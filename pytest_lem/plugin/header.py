@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 def header_line(session: LemSession) -> str:
     """Return how it is measured, and below that what becomes of a sweep, if there is one."""
     lines = [_method(session)]
+    if session.earlier:
+        lines.append(f"lem: {session.earlier.title}")
     if session.judging:
         lines.append(f"lem: {session.judging.title}")
     if given(session.config, "sweep"):

@@ -48,13 +48,18 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
     """Let values of the command line, or of a sweep, take the place of those in `parametrize`."""
     if not uses_ours(metafunc.definition, "inference"):
-        return (yield)
-    from pytest_lem.plugin.parametrize import Axes
+        result = yield
+    else:
+        from pytest_lem.plugin.parametrize import Axes
 
-    axes = Axes(metafunc)
-    axes.intercept()
-    result = yield
-    axes.fill_in()
+        axes = Axes(metafunc)
+        axes.intercept()
+        result = yield
+        axes.fill_in()
+    if _asks_for_energy(metafunc.definition):
+        from pytest_lem.plugin.cycles import parametrize
+
+        parametrize(metafunc)
     return result
 
 
@@ -121,6 +126,12 @@ def pytest_testnodedown(node: Any) -> None:
         raise pytest.UsageError(sentence)
     if (expected := output.get(EXPECTED)) is not None:
         node.config.stash[EXPECTED_KEY] = expected
+
+
+@pytest.fixture
+def lem_cycle(request: pytest.FixtureRequest) -> int:
+    """Return the cycle in which a test runs; parametrized by `--lem-cycles`."""
+    return getattr(request, "param", 1)
 
 
 @pytest.fixture

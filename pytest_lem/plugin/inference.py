@@ -17,6 +17,7 @@ from pytest_lem.plugin.failure import explained, failure_of
 from pytest_lem.plugin.logs import LOGS, Log
 from pytest_lem.plugin.planning import Planned, layers_for, plan, unplanned_case
 from pytest_lem.plugin.result import InferenceResult
+from pytest_lem.plugin.resuming import failure_in, resume_key
 from pytest_lem.plugin.session import session_of
 from pytest_lem.results.build import build_record
 from pytest_lem.results.record import Record
@@ -59,11 +60,22 @@ class Inference:
             "measure": measure,
         }
         planned = self._planned(arguments)
-        record = self._measured(planned)
+        record = self._resumed(planned) or self._measured(planned)
         judging = self._session.judging
         if judging and judging.look(self._item, record):
             judging.confirm(self._item, self._measured_again(planned))
         return InferenceResult(record)
+
+    def _resumed(self, planned: Planned) -> Record | None:
+        """Return what an earlier run has found; a failure in it fails this test as well."""
+        record = self._session.resumed(self._item, self._resume_key(planned))
+        if record and (error := failure_in(record)):
+            raise error
+        return record
+
+    def _resume_key(self, planned: Planned) -> str:
+        boards = planned.plan.gpu_uuids
+        return resume_key(self._session, self._item, planned.case, planned.resolved, boards)
 
     def _measured_again(self, planned: Planned) -> Record:
         """Measure a second time with another host, rested as before a test."""
@@ -121,7 +133,12 @@ class Inference:
         return build_record(
             planned.case,
             measurement,
-            replace(context, prompt=planned.plan.workload.prompts[0], repetition=repetition),
+            replace(
+                context,
+                prompt=planned.plan.workload.prompts[0],
+                repetition=repetition,
+                resume_key=None if self._session.is_off else self._resume_key(planned),
+            ),
             failure=failure_of(error) if error else None,
         )
 

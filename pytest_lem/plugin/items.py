@@ -10,6 +10,7 @@ import pytest
 
 from pytest_lem.plugin.hooks import uses_any_of_ours, uses_ours
 from pytest_lem.plugin.markers import mark_of
+from pytest_lem.results.nodeid import without_cycle
 
 if TYPE_CHECKING:  # a session without a sweep has no combinations
     from pytest_lem.config.grid import Combination
@@ -64,11 +65,11 @@ def call_key(item: pytest.Item) -> str:
     mark = mark_of(item)
     if mark.name:
         callspec = getattr(item, "callspec", None)
-        return f"{mark.name}[{callspec.id}]" if callspec else mark.name
+        return without_cycle(f"{mark.name}[{callspec.id}]") if callspec else mark.name
     home = (item.parent or item).stash
     if _PLACE not in home:
         home[_PLACE] = _place(item)
-    return f"{home[_PLACE]}::{item.name}"
+    return without_cycle(f"{home[_PLACE]}::{item.name}")
 
 
 def _place(item: pytest.Item) -> str:

@@ -50,6 +50,7 @@ class Measuring:
         """Rest before a test that asks for energy."""
         is_skipped = item.get_closest_marker("skip") is not None
         if asks_for_energy(item) and not (is_skipped or self._session.is_off):
+            self._session.cycle.enter(item)
             self._session.rest(item)
         return (yield)
 
@@ -144,9 +145,11 @@ class Measuring:
         if judging is None or report.skipped:
             return []
         comparisons = judging.finish(item, records)
-        for comparison in judging.failing(comparisons):
-            judged = [r for r in records if r.case.digest == comparison.digest]
-            _mark_failed(judged, FailureKind.GATE, comparison.message)
+        failing = list(judging.failing(comparisons))
+        for record in records:
+            if found := [c.message for c in failing if c.digest == record.case.digest]:
+                _mark_failed([record], FailureKind.GATE, "; ".join(found))
+        for comparison in failing:
             _fail(report, f"{comparison.case}: {comparison.message}")
         return comparisons
 

@@ -10,13 +10,14 @@ import pytest
 from pytest_lem.gate.baseline import Past
 from pytest_lem.plugin.options import AXES
 from pytest_lem.plugin.settings import axis_values
+from pytest_lem.results.nodeid import without_cycle
 
 _COLLECTED = pytest.StashKey[frozenset[str]]()
 
 
 def note_collected(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
     """Remember what was collected, before anything is deselected."""
-    config.stash[_COLLECTED] = frozenset(item.nodeid for item in items)
+    config.stash[_COLLECTED] = frozenset(without_cycle(item.nodeid) for item in items)
 
 
 class Selection:
@@ -25,7 +26,7 @@ class Selection:
     def __init__(self, session: pytest.Session) -> None:
         self._config = session.config
         self._collected = session.config.stash.get(_COLLECTED, frozenset())
-        self._selected = frozenset(item.nodeid for item in session.items)
+        self._selected = frozenset(without_cycle(item.nodeid) for item in session.items)
         self._arguments = [_argument(session.config, text) for text in session.config.args]
         self._axes = {n: v.value for n in AXES if (v := axis_values(session.config, n))}
 

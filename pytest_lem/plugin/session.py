@@ -25,12 +25,14 @@ from pytest_lem.flags import Flag
 from pytest_lem.measure.leftover import Leftover
 from pytest_lem.measure.method import Method
 from pytest_lem.measure.round import Measurement
+from pytest_lem.plugin.cycles import Cycle, cycle_of
 from pytest_lem.plugin.exclusivity import isolation_of, visible_boards
 from pytest_lem.plugin.gating import gating_of
 from pytest_lem.plugin.instruments import make_panel, method_of
 from pytest_lem.plugin.judging import Judging
 from pytest_lem.plugin.logs import LOGS
 from pytest_lem.plugin.pause import pause
+from pytest_lem.plugin.resuming import Earlier, earlier_run
 from pytest_lem.plugin.rundir import make_run_directory, run_directory
 from pytest_lem.plugin.scope import own_scope
 from pytest_lem.plugin.settings import mode, resolve_for, session_layers
@@ -76,11 +78,28 @@ class LemSession:
         self._announced: set[str] = set()
         self._keys: dict[tuple[str, int, int | None], str] = {}
         gating = None if self.is_off or config.option.collectonly else gating_of(config)
+        self.cycle = Cycle(self)
+        self.earlier = self._earlier_run()
         self.judging = Judging(gating) if gating and gating.is_gated else None
 
     def resolve(self, layers: Layers) -> Resolved:
         """Validate layers over the preset of this session."""
         return resolve_for(layers, self.default_preset)
+
+    def _earlier_run(self) -> Earlier | None:
+        settings = self.base.settings
+        if self.is_off or not settings.resume:
+            return None
+        return earlier_run(self.config, is_failed_again=settings.resume_failed)
+
+    def resumed(self, item: pytest.Item, key: str) -> Record | None:
+        """Return what an earlier run has measured under a key, kept with its test; or None."""
+        record = self.earlier.take(key, item) if self.earlier else None
+        if record is not None and self.earlier is not None:
+            if (name := record.environment) and name in self.earlier.environments:
+                self._environments[name] = self.earlier.environments[name]
+            records_of(item).append(record)
+        return record
 
     @cached_property
     def visible_gpus(self) -> tuple[str, ...]:
@@ -130,13 +149,14 @@ class LemSession:
         from pytest_lem.results.environment import python_facts
         from pytest_lem.results.record import IsolationRecord
 
-        environment = {**self._machine_facts(), **(measurement.environment or python_facts())}
+        environment = {**self.machine_facts, **(measurement.environment or python_facts())}
         environment_id = digest(environment)[:12]
         self._environments[environment_id] = environment
         isolation = isolation_of(item) or Isolation(scope="none")
         return Context(
             nodeid=item.nodeid,
             attempt=getattr(item, "execution_count", 1),
+            cycle=cycle_of(item),
             worker=self.worker,
             environment_id=environment_id,
             environment=environment,
@@ -202,7 +222,9 @@ class LemSession:
         if self._scratch:
             self._scratch.cleanup()
 
-    def _machine_facts(self) -> dict[str, Any]:
+    @property
+    def machine_facts(self) -> dict[str, Any]:
+        """Return what is known of this machine."""
         if self._machine is None:
             from pytest_lem.results.environment import machine
 

@@ -15,6 +15,22 @@ ESTIMATE_MARK = "~"
 #: Stands for a value that is not known.
 UNKNOWN = "-"
 
+#: What figures are called where there is little room.
+SHORT_NAMES = {
+    "energy_per_output_token_j": "J/token",
+    "energy_per_input_token_j": "J/prompt token",
+    "energy_per_request_j": "J/request",
+    "energy_per_call_j": "J/call",
+    "energy_per_unit_j": "J/unit",
+    "output_throughput_tok_s": "token/s",
+    "request_throughput_req_s": "request/s",
+    "unit_throughput_per_s": "unit/s",
+    "call_duration_s": "s/call",
+    "ttft_s": "TTFT",
+    "tpot_s": "TPOT",
+    "peak_host_memory_bytes": "host memory",
+    "peak_device_memory_bytes": "device memory",
+}
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 
 

@@ -49,6 +49,7 @@ def _precision(record: Record) -> str:
     return str(record.applied.get("precision", asked)) if asked == "auto" else asked
 
 
+_CYCLE: Column = ("cycle", lambda r: str(r.cycle or ""))
 _INFER_NAMES: tuple[Column, ...] = (
     ("backend", _setting("backend")),
     ("model", lambda r: str(r.case.settings.model).rstrip("/").rpartition("/")[2]),
@@ -56,6 +57,7 @@ _INFER_NAMES: tuple[Column, ...] = (
     ("batch", _setting("batch_size")),
     ("workload", lambda r: str((r.case.settings.model_extra or {})["workload"]["name"])),
     ("options", _options),
+    _CYCLE,
 )
 _INFER_FIGURES: tuple[Column, ...] = (
     ("J/token", lambda r: energy(per_token(r), "J")),
@@ -66,7 +68,7 @@ _INFER_FIGURES: tuple[Column, ...] = (
     ("power", lambda r: _power_mark(r) + plain(r.metrics["power_mean_w"], "W")),
     ("memory", lambda r: plain(_memory(r), "B")),
 )
-_CALL_NAMES: tuple[Column, ...] = (("case", lambda r: r.case.key),)
+_CALL_NAMES: tuple[Column, ...] = (("case", lambda r: r.case.key), _CYCLE)
 _CALL_FIGURES: tuple[Column, ...] = (
     ("J/call", lambda r: energy(r.metrics["energy_per_call_j"], "J")),
     ("J/unit", lambda r: energy(r.metrics["energy_per_unit_j"], "J")),

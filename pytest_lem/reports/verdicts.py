@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -12,7 +12,7 @@ from rich.text import Text
 from pytest_lem.gate.sentence import change_text
 from pytest_lem.gate.verdict import ORDER, Verdict, text_of
 from pytest_lem.reports.console import text_from
-from pytest_lem.reports.figures import UNKNOWN
+from pytest_lem.reports.figures import SHORT_NAMES, UNKNOWN
 from pytest_lem.results.comparison import Comparison
 
 _STYLES = {
@@ -35,7 +35,7 @@ def render_verdicts(
     shown = [c for c in comparisons if verbosity > 0 or c.verdict not in _QUIET]
     parts: list[RenderableType] = [Text(_counted(comparisons))]
     if verbosity >= 0:
-        parts += [*([_table(shown)] if shown else []), *_reasons(comparisons)]
+        parts += [*([_table(shown, width)] if shown else []), *_reasons(comparisons)]
     return text_from(parts, width=width, is_colored=is_colored)
 
 
@@ -55,33 +55,57 @@ def _least(shares: Sequence[float]) -> str:
     return f"{low:.1f} %" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f} %"
 
 
-def _table(comparisons: Sequence[Comparison]) -> Table:
+def _parts(comparison: Comparison) -> str:
+    parts = comparison.attribution
+    return f"{parts['power_pct']:+.1f} %, {parts['speed_pct']:+.1f} %" if parts else UNKNOWN
+
+
+Column = tuple[str, Callable[[Comparison], str]]
+
+_FIGURES: tuple[Column, ...] = (
+    ("change [95 %]", lambda c: change_text(c) or UNKNOWN),
+    ("power, speed", _parts),
+    ("found from", lambda c: UNKNOWN if c.mde is None else f"{100 * c.mde:.1f} %"),
+    ("sessions", lambda c: UNKNOWN if c.sessions is None else str(c.sessions)),
+)
+#: Width that the name of a case needs at most before it is folded.
+_NAME_WIDTH = 40
+
+
+def _table(comparisons: Sequence[Comparison], width: int) -> Table:
+    """Return a row for each comparison; columns at the right are given up where it is narrow."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("verdict", "case", "figure"):
-        table.add_column(name, overflow="fold")
-    for name in ("change [95 %]", "found from", "sessions"):
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("case", overflow="fold")
+    table.add_column("figure", no_wrap=True)
+    shown = _fitting(comparisons, width)
+    for name, _ in shown:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("power, speed", overflow="fold")
     for c in sorted(comparisons, key=_rank, reverse=True):
         table.add_row(
             Text(c.verdict.upper(), style=_STYLES.get(Verdict(c.verdict), "red")),
             Text(c.case),
-            Text(c.metric),
-            change_text(c) or UNKNOWN,
-            UNKNOWN if c.mde is None else f"{100 * c.mde:.1f} %",
-            UNKNOWN if c.sessions is None else str(c.sessions),
-            _parts(c),
+            SHORT_NAMES.get(c.metric, c.metric),
+            *(cell(c) for _, cell in shown),
         )
     return table
 
 
+def _fitting(comparisons: Sequence[Comparison], width: int) -> list[Column]:
+    left = width - max(len(c.verdict) for c in comparisons) - 2
+    left -= min(_NAME_WIDTH, max(len(c.case) for c in comparisons)) + 2
+    left -= max(len(SHORT_NAMES.get(c.metric, c.metric)) for c in comparisons)
+    shown = []
+    for name, cell in _FIGURES:
+        cells = [cell(c) for c in comparisons]
+        left -= max(len(name), *map(len, cells)) + 2
+        if left >= 0 and any(text != UNKNOWN for text in cells):
+            shown.append((name, cell))
+    return shown
+
+
 def _rank(comparison: Comparison) -> int:
     return ORDER.index(Verdict(comparison.verdict))
-
-
-def _parts(comparison: Comparison) -> str:
-    parts = comparison.attribution
-    return f"{parts['power_pct']:+.1f} %, {parts['speed_pct']:+.1f} %" if parts else UNKNOWN
 
 
 def _reasons(comparisons: Sequence[Comparison]) -> list[RenderableType]:

@@ -45,6 +45,7 @@ class Context:
     meters: dict[str, str] = field(default_factory=dict)
     requested: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+    resume_key: str | None = None
     source_sha256: str | None = None
     prompt: str | None = None
     flags: frozenset[Flag] = frozenset()
@@ -80,6 +81,7 @@ def build_record(
         applied=measurement.applied,
         settings_origin=context.origins,
         environment=context.environment_id,
+        resume_key=context.resume_key,
         source_sha256=context.source_sha256,
         comparability=comparability(
             meters=context.meters,

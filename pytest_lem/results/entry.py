@@ -12,6 +12,7 @@ from pydantic import Field
 from pytest_lem.energy.reading import Energy, headline
 from pytest_lem.flags import Flag
 from pytest_lem.results.definitions import GATEABLE
+from pytest_lem.results.nodeid import without_cycle
 from pytest_lem.results.record import (
     CaseSettings,
     EnergyRecord,
@@ -87,7 +88,7 @@ def entry_of(records: Sequence[Record]) -> Entry:
         key=first.case.key,
         digest=first.case.digest,
         kind=first.case.kind,
-        nodeid=first.nodeid,
+        nodeid=without_cycle(first.nodeid),
         settings=flat_settings(first.case.settings),
         comparability=first.comparability.hash if first.comparability else "",
         source_sha256=first.source_sha256,

@@ -200,6 +200,9 @@ class Record(Stored):
     applied: dict[str, Any] = Field({}, description="What the engine says is in force.")
     settings_origin: dict[str, str] = Field({}, description="Where each setting comes from.")
     environment: str | None = Field(None, description="Key into the run's `environments`.")
+    resume_key: str | None = Field(
+        None, description="What makes another measurement the same one; for `--lem-resume`."
+    )
     source_sha256: str | None = Field(None, description="Of a `call` case's test function.")
     comparability: Comparability | None = None
     metrics: dict[str, Metric]
