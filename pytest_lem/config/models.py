@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator
+
+from pytest_lem.config.gate import GateSettings
+from pytest_lem.config.section import Name, Section
+from pytest_lem.config.workload import WorkloadSettings
 
 #: Version of the configuration format: a new major breaks old files, a new minor only adds.
 CONFIG_VERSION = "1.3"
@@ -25,88 +29,9 @@ _PRECISION_ALIASES = {
 }
 
 Preset = Literal["smoke", "quick", "standard", "rigorous", "latency", "throughput"]
-Name = Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
-
-
-class WorkloadSettings(_Model):
-    """What one repetition asks of the model."""
-
-    name: Name = Field("default", description="Name in keys and tables.", examples=["chat"])
-    prompts: list[str] | None = Field(
-        None,
-        min_length=1,
-        description="Texts to send, repeated when they run out; null means the shipped ones.",
-        examples=[["Why do we have leap years?"]],
-    )
-    input_tokens: int | None = Field(
-        None,
-        ge=1,
-        description="Exact prompt length: each prompt is repeated and cut to it. Null: as it is.",
-        examples=[128],
-    )
-    output_tokens: int = Field(
-        64, ge=1, description="Most tokens generated for a request.", examples=[8]
-    )
-    min_output_tokens: int | None = Field(
-        None,
-        ge=1,
-        description="Fewest tokens generated for a request; only with `ignore_eos: false`.",
-        examples=[4],
-        json_schema_extra={"companions": {"ignore_eos": False}},
-    )
-    ignore_eos: bool = Field(
-        True,
-        description="Generate exactly `output_tokens`, whatever the model would rather do.",
-        examples=[False],
-    )
-    temperature: float = Field(
-        0.0, ge=0, le=10, description="0 is greedy; above, tokens are sampled.", examples=[0.7]
-    )
-    top_p: float = Field(
-        1.0,
-        gt=0,
-        le=1,
-        description="Nucleus of the sampling; needs temperature.",
-        examples=[0.9],
-        json_schema_extra={"companions": {"temperature": 0.7}},
-    )
-    seed: int = Field(42, ge=0, description="Seed of the sampling.", examples=[7])
-    chat: bool | None = Field(
-        None,
-        description="Wrap prompts in the chat template; null: if the tokenizer has one.",
-        examples=[False],
-    )
-    streaming: bool = Field(
-        True,
-        description="Take a time stamp for every token; without it TTFT, TPOT and ITL are null.",
-        examples=[False],
-    )
-    requests: int | None = Field(
-        None,
-        ge=1,
-        description="Requests in one repetition, sent in batches; null: one batch.",
-        examples=[4],
-    )
-
-    @model_validator(mode="after")
-    def _lengths_and_sampling_agree(self) -> WorkloadSettings:
-        least = self.min_output_tokens
-        if least is not None and self.ignore_eos:
-            raise ValueError("min_output_tokens needs ignore_eos: false, which leaves it a meaning")
-        if least is not None and least > self.output_tokens:
-            raise ValueError(
-                f"min_output_tokens {least} is above output_tokens {self.output_tokens}"
-            )
-        if self.top_p < 1 and self.temperature == 0:
-            raise ValueError("top_p below 1 needs a temperature above 0, since 0 is greedy")
-        return self
-
-
-class MeasureSettings(_Model):
+class MeasureSettings(Section):
     """How a case is measured."""
 
     rounds: int = Field(10, ge=1, le=1000, description="Windows measured.", examples=[2])
@@ -199,7 +124,7 @@ class MeasureSettings(_Model):
     )
 
 
-class EnergySettings(_Model):
+class EnergySettings(Section):
     """What reads joules."""
 
     meters: list[Name] = Field(
@@ -267,81 +192,7 @@ class EnergySettings(_Model):
         return meters
 
 
-Verdict = Literal[
-    "pass", "improved", "provisional", "regressed", "inconclusive", "invalid", "incomparable",
-    "missing",
-]  # fmt: skip
-
-
-class GateSettings(_Model):
-    """What fails because it got worse."""
-
-    baseline: Annotated[str, Field(min_length=1)] | None = Field(
-        None,
-        description="History to compare with: a name in the store, or the path of a folder of "
-        "sessions, of a session or of a run file.",
-        examples=["main"],
-    )
-    save: Annotated[str, Field(min_length=1)] | None = Field(
-        None, description="Add this run to the history of that name.", examples=["main"]
-    )
-    autosave: bool = Field(
-        False,
-        description="Add this run to the history it is compared with, else to that of the git "
-        "branch.",
-        examples=[True],
-    )
-    fail_on: list[Annotated[str, Field(min_length=1)]] | None = Field(
-        None,
-        min_length=1,
-        description="Figures that are gated, as `METRIC:PCT` or `METRIC:PCT+ABS`. PCT (and ABS, in "
-        "the metric's unit) is how much worse than the baseline is allowed; the gate fails when it "
-        "is confident that it is worse than that. Null: energy per output token and output "
-        "throughput (of callables: energy and duration of a call), 1 % each.",
-        examples=[["output_throughput_tok_s:2"]],
-    )
-    promise_pct: float | None = Field(
-        None,
-        gt=0,
-        le=1000,
-        description="A change that the gate undertakes to find, in per cent; where it could not, a "
-        "figure is `provisional` instead of `pass`. Null: 10, and at least twice what is allowed.",
-        examples=[15.0],
-    )
-    under_test: list[Name] = Field(
-        [],
-        description="Fields that are meant to differ from the baseline, such as backend.version.",
-        examples=[["backend.version"]],
-    )
-    session_cv: float = Field(
-        0.02,
-        gt=0,
-        le=1,
-        description="Scatter between sessions, as a share, that is assumed while there are few.",
-        examples=[0.03],
-    )
-    alpha: float = Field(
-        0.01,
-        gt=0,
-        lt=0.5,
-        description="How often a figure that did not change may be flagged by one measurement; "
-        "only what a second one flags as well has regressed.",
-        examples=[0.001],
-    )
-    estimates: bool = Field(
-        False,
-        description="Gate energy that is only estimated. It follows the CPU time, so gating the "
-        "throughput says as much.",
-        examples=[True],
-    )
-    fail_verdicts: list[Verdict] = Field(
-        ["regressed", "inconclusive", "invalid", "incomparable", "missing"],
-        description="Verdicts that fail a test, or the run.",
-        examples=[["regressed"]],
-    )
-
-
-class Settings(_Model):
+class Settings(Section):
     """Everything that can be configured."""
 
     schema_version: str | None = Field(

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_lem.config.models import WorkloadSettings
 from pytest_lem.config.parameter import Parameter, option_parameters, settings_parameters
+from pytest_lem.config.workload import WorkloadSettings
 
 _WORKLOAD = "workload."
 #: No example can know an interpreter in which the engine is installed.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,14 +15,13 @@ from pytest_lem.errors import LemError
 from pytest_lem.plugin.hooks import EXPECTED_KEY
 from pytest_lem.plugin.logs import LOG_SECTION
 from pytest_lem.plugin.options import given
-from pytest_lem.plugin.outcome import GateOutcome, judge_run
 from pytest_lem.plugin.rundir import (
     make_run_directory,
     path_of,
     run_directory,
     store_directory,
 )
-from pytest_lem.plugin.settings import mode
+from pytest_lem.plugin.settings import is_gated, mode
 from pytest_lem.reports.figures import duration
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.journal import Journal
@@ -30,6 +30,9 @@ from pytest_lem.results.run import Run
 from pytest_lem.results.runfile import RunFile, write_run
 from pytest_lem.results.session import session_of
 from pytest_lem.results.store import Store
+
+if TYPE_CHECKING:  # without a gate nothing of it is imported
+    from pytest_lem.plugin.outcome import GateOutcome
 
 _COLLECTOR = "lem-collector"
 #: Sessions longer than this many seconds are told how long they will still take.
@@ -95,30 +98,35 @@ class Collector:
         run.finished = _iso(time.time())
         run.exit_status = exit_status
         self._outcome = self._judged()
-        for write in (self._write_run, self._write_session):
-            try:
-                write()
-            except LemError as error:
-                self._problems.append(str(error))
+        for path in self._run_paths():
+            self._attempt(write_run, self.run_file, path)
+        self._attempt(self._write_session)
         return not self._problems and not (self._outcome and self._outcome.problems)
 
     def _judged(self) -> GateOutcome | None:
         """Return what comparing or saving came to, None without either."""
-        from pytest_lem.plugin.gating import gating_of, is_gated
-
         if not is_gated(self._config) or mode(self._config) == "off":
             return None
+        from pytest_lem.plugin.gating import gating_of
+        from pytest_lem.plugin.outcome import judge_run
+
         gating = gating_of(self._config)
         assert gating is not None  # noqa: S101 - there is one where something is gated
         return judge_run(gating, self.run_file, expected=self._config.stash.get(EXPECTED_KEY, None))
 
-    def _write_run(self) -> None:
-        """Write the run file into the store and, if asked, to the path of `--lem-json`."""
+    def _attempt(self, write: Callable[..., object], *arguments: object) -> None:
+        """Write one thing; what cannot be written must not keep the others from being written."""
+        try:
+            write(*arguments)
+        except LemError as error:
+            self._problems.append(str(error))
+
+    def _run_paths(self) -> list[Path]:
+        """Return where the run file goes: into the store and, if asked, to that of `--lem-json`."""
         paths = [run_directory(self._config) / "run.json"] if self.run_file.records else []
         if asked := given(self._config, "json"):
             paths.append(path_of(self._config, asked))
-        for path in paths:
-            write_run(self.run_file, path)
+        return paths
 
     def _write_session(self) -> None:
         """Write the entries of the run beside its file, and save them to a history."""

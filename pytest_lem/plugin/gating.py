@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lem.config.models import GateSettings
+from pytest_lem.config.gate import GateSettings
 from pytest_lem.config.resolve import Resolved
 from pytest_lem.errors import LemError, config_error
 from pytest_lem.gate.baseline import Baseline, baseline_of
@@ -15,7 +15,7 @@ from pytest_lem.gate.judge import Judge, Terms
 from pytest_lem.gate.key import UnderTest
 from pytest_lem.gate.rule import DEFAULTS, Rule, rules_of
 from pytest_lem.plugin.rundir import run_directory, store_directory
-from pytest_lem.plugin.settings import resolve_for, session_layers
+from pytest_lem.plugin.settings import is_gated, resolved_gate
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.entry import entry_of
 from pytest_lem.results.record import Comparability, Record
@@ -34,14 +34,14 @@ class Gating:
     def __init__(self, config: pytest.Config) -> None:
         """Read settings and history; raises LemError for what is wrong with either."""
         resolved = resolved_gate(config)
-        settings, self.origins = resolved.settings.gate, resolved.origins
+        gate, self.origins = resolved.settings.gate, resolved.origins
         self.store = Store(store_directory(config))
-        self.failing = frozenset(settings.fail_verdicts)
+        self.failing = frozenset(gate.fail_verdicts)
         self.rules = rules_in(resolved)
-        self.saves_to = history_to_save(config, settings)
-        self.baseline = self._read(config, settings)
-        self.is_gated = settings.baseline is not None
-        self.terms = terms_of(settings, self.rules, is_saving=self.saves_to is not None)
+        self.saves_to = history_to_save(config, gate)
+        self.baseline = self._read(config, gate)
+        self.is_gated = gate.baseline is not None
+        self.terms = terms_of(gate, self.rules, is_saving=self.saves_to is not None)
         self.judge = Judge(self.baseline, self.terms, run_directory(config).name)
 
     def compare(
@@ -70,24 +70,13 @@ class Gating:
         sessions = "1 session" if count == 1 else f"{count} sessions"
         return f"gate: baseline {self.baseline.name} ({sessions}), {rules}"
 
-    def _read(self, config: pytest.Config, settings: GateSettings) -> Baseline:
+    def _read(self, config: pytest.Config, gate: GateSettings) -> Baseline:
         """Read the history; one that this run begins is empty."""
-        under_test = UnderTest(settings.under_test, self.origins["gate.under_test"])
-        name = settings.baseline or self.saves_to or _UNNAMED
+        under_test = UnderTest(gate.under_test, self.origins["gate.under_test"])
+        name = gate.baseline or self.saves_to or _UNNAMED
         is_begun = name == self.saves_to and is_name(name) and not self.store.history(name)
         sessions = [] if is_begun else self.store.read(name, _base(config, self.origins))
         return baseline_of(name, sessions, under_test)
-
-
-def resolved_gate(config: pytest.Config) -> Resolved:
-    """Return the settings of a session, of which the gate's are the same for any preset."""
-    return resolve_for(session_layers(config), "standard")
-
-
-def is_gated(config: pytest.Config) -> bool:
-    """Tell whether results are compared with a baseline, or saved to a history."""
-    gate = resolved_gate(config).settings.gate
-    return bool(gate.baseline or gate.save or gate.autosave)
 
 
 def gating_of(config: pytest.Config) -> Gating | None:
@@ -108,35 +97,35 @@ def rules_in(resolved: Resolved) -> tuple[Rule, ...]:
     return rules_of(texts, resolved.origins["gate.fail_on"])
 
 
-def terms_of(settings: GateSettings, rules: Sequence[Rule], *, is_saving: bool) -> Terms:
+def terms_of(gate: GateSettings, rules: Sequence[Rule], *, is_saving: bool) -> Terms:
     """Return the terms; a promise below twice what is allowed cannot be kept."""
     promise = _DEFAULT_PROMISE
-    if settings.promise_pct is not None:
-        promise = settings.promise_pct / 100
+    if gate.promise_pct is not None:
+        promise = gate.promise_pct / 100
         largest = max(rules, key=lambda rule: rule.theta)
         if promise < 2 * largest.theta:
             raise config_error(
-                f"--lem-promise {settings.promise_pct:g}: no gate can undertake to find less than "
+                f"--lem-promise {gate.promise_pct:g}: no gate can undertake to find less than "
                 f"twice what it allows, and {largest} allows {100 * largest.theta:g} %"
             )
     return Terms(
-        alpha=settings.alpha,
+        alpha=gate.alpha,
         promise=promise,
-        prior_cv=settings.session_cv,
-        allows_estimates=settings.estimates,
+        prior_cv=gate.session_cv,
+        allows_estimates=gate.estimates,
         is_saving=is_saving,
     )
 
 
-def history_to_save(config: pytest.Config, settings: GateSettings) -> str | None:
+def history_to_save(config: pytest.Config, gate: GateSettings) -> str | None:
     """Return the history that this run is added to, or None."""
-    if settings.save:
-        check_name(settings.save, "--lem-save")
-        return settings.save
-    if not settings.autosave:
+    if gate.save:
+        check_name(gate.save, "--lem-save")
+        return gate.save
+    if not gate.autosave:
         return None
-    if settings.baseline and is_name(settings.baseline):
-        return settings.baseline
+    if gate.baseline and is_name(gate.baseline):
+        return gate.baseline
     return _branch(config.rootpath) or _UNNAMED
 
 

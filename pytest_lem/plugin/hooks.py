@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _MARKER = (
     "energy(work=1, unit='unit', name=None, max_joules=None, max_joules_per_unit=None, "
-    "rounds=None, min_window=None): measure the energy of this test. Without the fixtures "
-    "`energy` and `inference` the body of the test is the work, run once unless `rounds` or "
-    "`min_window` (seconds) repeat it."
+    "rounds=None, min_window=None, fail_on=None): measure the energy of this test. Without the "
+    "fixtures `energy` and `inference` the body of the test is the work, run once unless `rounds` "
+    "or `min_window` (seconds) repeat it."
 )
 _FIXTURES = frozenset({"energy", "inference"})
 _USAGE_ERROR = "lem_usage_error"

@@ -47,8 +47,9 @@ class Judging:
                 self._compare(item, record, is_repeatable=False)
         return [comparison for found in _of(item).values() for comparison in found]
 
-    def expected(self, selection: Selection) -> list[str]:
+    def expected(self, session: pytest.Session) -> list[str]:
         """Return the cases of the history, by identity, that the run was asked for."""
+        selection = Selection(session)
         cases = self._gating.baseline.cases.items()
         return [identity for identity, past in cases if selection.covers(past[-1])]
 

@@ -16,7 +16,6 @@ from pytest_lem.plugin.items import asks_for_energy, is_body_the_work
 from pytest_lem.plugin.logs import LOG_SECTION, LOGS
 from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.properties import properties
-from pytest_lem.plugin.selection import Selection
 from pytest_lem.plugin.session import LemSession, forget_records, records_of
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ class Measuring:
         """End the resident host, and tell what the baseline has for the tests of this run."""
         self._session.close()
         if self._session.judging and not session.config.option.collectonly:
-            expected = self._session.judging.expected(Selection(session))
+            expected = self._session.judging.expected(session)
             session.config.stash[EXPECTED_KEY] = expected
             if hasattr(session.config, "workeroutput"):
                 session.config.workeroutput[EXPECTED] = expected

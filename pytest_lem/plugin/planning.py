@@ -11,8 +11,9 @@ import pytest
 from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.case import Case, infer_case
 from pytest_lem.config.layers import Layers
-from pytest_lem.config.models import Settings, WorkloadSettings
+from pytest_lem.config.models import Settings
 from pytest_lem.config.resolve import Resolved
+from pytest_lem.config.workload import WorkloadSettings
 from pytest_lem.errors import config_error
 from pytest_lem.measure.plan import InferPlan
 from pytest_lem.plugin.availability import has_interpreter, lacking_precision, missing_backend

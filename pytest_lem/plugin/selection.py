@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_lem.gate.baseline import Past
+if TYPE_CHECKING:
+    from pytest_lem.gate.baseline import Past
+
 from pytest_lem.plugin.options import AXES
 from pytest_lem.plugin.settings import axis_values
 from pytest_lem.results.nodeid import without_cycle

@@ -27,17 +27,16 @@ from pytest_lem.measure.method import Method
 from pytest_lem.measure.round import Measurement
 from pytest_lem.plugin.cycles import Cycle, cycle_of
 from pytest_lem.plugin.exclusivity import isolation_of, visible_boards
-from pytest_lem.plugin.gating import gating_of
 from pytest_lem.plugin.instruments import make_panel, method_of
-from pytest_lem.plugin.judging import Judging
 from pytest_lem.plugin.logs import LOGS
 from pytest_lem.plugin.pause import pause
 from pytest_lem.plugin.resuming import Earlier, earlier_run
 from pytest_lem.plugin.rundir import make_run_directory, run_directory
 from pytest_lem.plugin.scope import own_scope
-from pytest_lem.plugin.settings import mode, resolve_for, session_layers
+from pytest_lem.plugin.settings import is_gated, mode, resolve_for, session_layers
 
 if TYPE_CHECKING:  # records are imported when there is one: a collection does not wait for them
+    from pytest_lem.plugin.judging import Judging
     from pytest_lem.results.build import Context
     from pytest_lem.results.record import Record
 
@@ -77,10 +76,9 @@ class LemSession:
         self._devices: dict[str, dict[str, Any]] | None = None
         self._announced: set[str] = set()
         self._keys: dict[tuple[str, int, int | None], str] = {}
-        gating = None if self.is_off or config.option.collectonly else gating_of(config)
         self.cycle = Cycle(self)
         self.earlier = self._earlier_run()
-        self.judging = Judging(gating) if gating and gating.is_gated else None
+        self.judging = None if self.is_off or config.option.collectonly else _judging(config)
 
     def resolve(self, layers: Layers) -> Resolved:
         """Validate layers over the preset of this session."""
@@ -265,3 +263,14 @@ def forget_records(item: pytest.Item) -> None:
     """Start an attempt with none, and without the logs of the one before."""
     item.stash[_RECORDS] = []
     item.stash[LOGS] = []
+
+
+def _judging(config: pytest.Config) -> Judging | None:
+    """Return what compares results, None where nothing is compared."""
+    if not is_gated(config):
+        return None
+    from pytest_lem.plugin.gating import gating_of
+    from pytest_lem.plugin.judging import Judging
+
+    gating = gating_of(config)
+    return Judging(gating) if gating and gating.is_gated else None

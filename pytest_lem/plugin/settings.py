@@ -62,6 +62,19 @@ def resolve_for(layers: Layers, default_preset: str) -> Resolved:
     return resolve(layers, default_preset=default_preset, options_of=options_of)
 
 
+def resolved_gate(config: pytest.Config) -> Resolved:
+    """Return the settings of a session, of which the gate's are the same for any preset."""
+    return resolve_for(session_layers(config), "standard")
+
+
+def is_gated(config: pytest.Config) -> bool:
+    """Tell whether results are compared with a baseline, or saved to a history."""
+    if not any(path[0] == "gate" for path in session_layers(config).leaves):
+        return False
+    gate = resolved_gate(config).settings.gate
+    return bool(gate.baseline or gate.save or gate.autosave)
+
+
 def axis_values(config: pytest.Config, name: str) -> Given | None:
     """Return the values given for an axis, converted and checked, or None."""
     found = given(config, name)

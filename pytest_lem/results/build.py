@@ -16,6 +16,7 @@ from pytest_lem.results.metrics import metrics_of, null_metrics
 from pytest_lem.results.record import (
     CaseRecord,
     CaseSettings,
+    Comparability,
     EnergyRecord,
     IsolationRecord,
     PhaseRecord,
@@ -83,15 +84,7 @@ def build_record(
         environment=context.environment_id,
         resume_key=context.resume_key,
         source_sha256=context.source_sha256,
-        comparability=comparability(
-            meters=context.meters,
-            environment=context.environment,
-            applied=measurement.applied,
-            devices=context.devices,
-            measure=context.requested.get("measure"),
-            counted=sorted(_counted(measurement)),
-            workers=context.isolation.workers if context.isolation else 1,
-        ),
+        comparability=_comparability(measurement, context),
         metrics=metrics_of(measurement)
         if has_rounds
         else null_metrics(message or "nothing was measured"),
@@ -101,6 +94,18 @@ def build_record(
         warnings=[Warned(**warned) for warned in measurement.warnings],
         flags=sorted(flags),
         isolation=context.isolation,
+    )
+
+
+def _comparability(measurement: Measurement, context: Context) -> Comparability:
+    return comparability(
+        meters=context.meters,
+        environment=context.environment,
+        applied=measurement.applied,
+        devices=context.devices,
+        measure=context.requested.get("measure"),
+        counted=sorted(_counted(measurement)),
+        workers=context.isolation.workers if context.isolation else 1,
     )
 
 

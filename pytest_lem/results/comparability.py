@@ -73,16 +73,9 @@ def comparability(
         "gpu.count": len(boards),
     }
     if boards:
-        refuse |= {name: [board.get(fact) for board in boards] for name, fact in _BOARD.items()}
-        refuse["gpu.mps"] = environment.get("mps")
-        refuse["driver.branch"] = [_branch(board.get("driver")) for board in boards]
-        refuse["cuda.major"] = [_major(board.get("cuda")) for board in boards]
-        refuse["workers"] = workers
+        refuse |= {**_board_facts(boards), "gpu.mps": environment.get("mps"), "workers": workers}
     else:
-        refuse["cpu.model"] = environment.get("cpu")
-        refuse["cpu.count_usable"] = environment.get("cpu_count_usable")
-        refuse["cpu.threads"] = applied.get("num_threads")
-        refuse["cpu.counted"] = sorted(counted)
+        refuse |= _cpu_facts(environment, applied, counted)
     warn = {
         "board": uuids or [environment.get("host_hash")],
         "driver": [board.get("driver") for board in boards],
@@ -91,6 +84,25 @@ def comparability(
         "python": environment.get("python"),
     }
     return Comparability(refuse=refuse, warn=warn, hash=digest(refuse))
+
+
+def _board_facts(boards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        **{name: [board.get(fact) for board in boards] for name, fact in _BOARD.items()},
+        "driver.branch": [_branch(board.get("driver")) for board in boards],
+        "cuda.major": [_major(board.get("cuda")) for board in boards],
+    }
+
+
+def _cpu_facts(
+    environment: Mapping[str, Any], applied: Mapping[str, Any], counted: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        "cpu.model": environment.get("cpu"),
+        "cpu.count_usable": environment.get("cpu_count_usable"),
+        "cpu.threads": applied.get("num_threads"),
+        "cpu.counted": sorted(counted),
+    }
 
 
 def _branch(driver: str | None) -> str | None:

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +131,8 @@ def _container() -> str | None:
 
 def _has_mps() -> bool:
     """Tell whether the daemon that lets processes share a GPU (CUDA MPS) has its pipe here."""
-    directory = os.environ.get("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps")  # noqa: S108 - its own
-    return Path(directory, "control").exists()
+    usual = Path(tempfile.gettempdir(), "nvidia-mps")
+    return Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY", usual), "control").exists()
 
 
 def _read(path: str) -> str | None:

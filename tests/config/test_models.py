@@ -12,8 +12,8 @@ from pytest_lem.config.models import (
     EnergySettings,
     MeasureSettings,
     Settings,
-    WorkloadSettings,
 )
+from pytest_lem.config.workload import WorkloadSettings
 from pytest_lem.workloads.workload import Workload
 
 MODELS = (Settings, WorkloadSettings, MeasureSettings, EnergySettings)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_lem.backends.option import BackendOptions, option
-from pytest_lem.config.models import WorkloadSettings
 from pytest_lem.config.parameter import option_parameters, settings_parameters
 from pytest_lem.config.trial import Trial, trials_of
+from pytest_lem.config.workload import WorkloadSettings
 from pytest_lem.registry import BACKENDS, entries, load
 
 

@@ -14,12 +14,13 @@ import pytest
 
 import pytest_lem
 from pytest_lem.backends.option import BackendOptions
+from pytest_lem.config.gate import GateSettings
 from pytest_lem.config.models import (
     EnergySettings,
     MeasureSettings,
     Settings,
-    WorkloadSettings,
 )
+from pytest_lem.config.workload import WorkloadSettings
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(pytest_lem.__file__).parent
@@ -32,18 +33,22 @@ READ_IN_CONFIG = ("schema_version", "backends")
 #: Read before a session has its settings, by `default_of`: a bare list of tests shows the order.
 READ_BY_NAME = ("order",)
 
+#: Read from the layers, before tests are collected.
+READ_FROM_LAYERS = ("cycles",)
+
 #: The name under which the code knows an object of each class.
 KNOWN_AS = {
     Settings: "settings",
     WorkloadSettings: "workload",
     MeasureSettings: "measure",
     EnergySettings: "energy",
+    GateSettings: "gate",
 }
 FIELDS = [
     pytest.param(owner, field, id=f"{owner}.{field}")
     for model, owner in KNOWN_AS.items()
     for field in model.model_fields
-    if field not in (*READ_IN_CONFIG, *READ_BY_NAME)
+    if field not in (*READ_IN_CONFIG, *READ_BY_NAME, *READ_FROM_LAYERS)
 ]
 
 
@@ -132,6 +137,12 @@ def test_the_exceptions_are_read_in_config(field: str) -> None:
 def test_what_is_read_by_name_is_read_where_tests_are_ordered(field: str) -> None:
     """The order of tests is read when they are collected."""
     assert f'default_of(config, "{field}")' in (PACKAGE / "plugin" / "collection.py").read_text()
+
+
+@pytest.mark.parametrize("field", READ_FROM_LAYERS)
+def test_what_makes_tests_is_read_before_they_are_collected(field: str) -> None:
+    """How many tests there are is known before the settings of a session are."""
+    assert f'leaves.get(("{field}",))' in (PACKAGE / "plugin" / "cycles.py").read_text()
 
 
 @pytest.mark.parametrize(("folder", "field"), OPTIONS)

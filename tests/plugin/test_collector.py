@@ -24,7 +24,7 @@ def test_a_run_is_stored_with_journal_and_run_file(lem, suite, stored):
     directory = _run_directory(suite)
     assert read_run(directory / "run.json") == stored()
     assert stored().run.id == directory.name
-    assert (suite.path / ".lem" / ".gitignore").read_text().splitlines()[-1] == "*"
+    assert (suite.path / ".lem" / ".gitignore").read_text().splitlines()[-1] == "/runs/"
     result.stdout.fnmatch_lines([f"run file: .lem/runs/{directory.name}/run.json"])
     lines = read_journal(directory / "journal.jsonl")
     assert [line["type"] for line in lines] == ["format", "run", "environment", "record"]

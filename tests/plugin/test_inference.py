@@ -79,7 +79,7 @@ def test_the_record_has_the_fields_of_the_contract(lem, suite):
     }.items()  # fmt: skip
     assert (record["status"], record["failure_kind"], record["origin"]) == ("ok", None, "measured")
     assert record["environment"] in content["environments"]
-    assert record["comparability"]["refuse"]["model_sha256"]
+    assert record["comparability"]["refuse"]["model.sha256"]
     assert all(set(metric) >= set(METRIC.split()) for metric in record["metrics"].values())
     for number, one in enumerate(record["rounds"]):
         assert set(one) >= set(ROUND.split())

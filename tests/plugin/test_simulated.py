@@ -42,7 +42,7 @@ def test_the_figures_are_the_watts_times_the_seconds(lem: Any, only: Any) -> Non
     metrics = record.metrics
     assert metrics["power_mean_w"].value == pytest.approx(42)
     assert metrics["energy_per_unit_j"].value == pytest.approx(r.energies[0].value / 2)
-    assert record.comparability.refuse["meters"] == {"simulated": "simulated-1"}
+    assert record.comparability.refuse["meter.simulated"] == "simulated-1"
 
 
 def test_it_is_known_for_what_it_is(lem: Any, only: Any) -> None:
@@ -100,7 +100,7 @@ def test_it_is_only_there_when_it_is_named(lem: Any, only: Any) -> None:
     lem(CALL.format(marker=""), "--lem-meter=auto").assert_outcomes(passed=1)
     record = only()
     assert (record.origin, "simulated" in record.flags) == ("measured", False)
-    assert "simulated" not in record.comparability.refuse["meters"]
+    assert "meter.simulated" not in record.comparability.refuse
 
 
 def test_it_stands_beside_no_real_meter(lem: Any) -> None:
