@@ -44,7 +44,7 @@ class GateSettings(Section):
     promise_pct: float | None = Field(
         None,
         gt=0,
-        le=1000,
+        le=1_000_000,
         description="A change that the gate undertakes to find, in per cent; where it could not, a "
         "figure is `provisional` instead of `pass`. Null: 10, and at least twice what is allowed.",
         examples=[15.0],

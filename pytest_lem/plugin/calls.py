@@ -137,8 +137,12 @@ class Meterage:
         return resume_key(self.session, self.item, case, self.session.base, boards)
 
     def repetitions(self, case: Case) -> Iterator[AbstractContextManager[Measurement]]:
-        """Yield a recording of the case, and another one where the gate wants it confirmed."""
-        yield self.recorded(case)
+        """Yield a recording of the case, and another one where the gate wants it confirmed.
+
+        The first is left out where an earlier run has it.
+        """
+        if not self.is_resumed(case):
+            yield self.recorded(case)
         judging = self.session.judging
         if judging and judging.look(self.item, self.last_record):
             self.session.rest(self.item)

@@ -177,12 +177,12 @@ class Collector:
         outcome, writer = self._outcome, self._config.get_terminal_writer()
         if outcome is None:
             return
-        if self.run_file.comparisons:
+        if outcome.comparisons:
             if verbosity >= 0:
                 reporter.section("gate")
             writer.write(
                 render_verdicts(
-                    self.run_file.comparisons,
+                    outcome.comparisons,
                     width=writer.fullwidth,
                     is_colored=writer.hasmarkup,
                     verbosity=verbosity,

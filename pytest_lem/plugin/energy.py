@@ -47,8 +47,6 @@ class Energy:
         if self._session.is_off:
             return fn(*args, **kwargs)
         case = self._meterage.case(None, self._meterage.mark.unit)
-        if self._meterage.is_resumed(case):
-            return fn(*args, **kwargs)
         results = []
         for recording in self._meterage.repetitions(case):
             with recording as measurement:
@@ -56,7 +54,7 @@ class Energy:
                 results.append(
                     run_sync(protocol, lambda: fn(*args, **kwargs), synchronise=synchronise)
                 )
-        return results[-1]
+        return results[-1] if results else fn(*args, **kwargs)
 
     async def arun(
         self, coro_fn: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs
@@ -65,8 +63,6 @@ class Energy:
         if self._session.is_off:
             return await coro_fn(*args, **kwargs)
         case = self._meterage.case(None, self._meterage.mark.unit)
-        if self._meterage.is_resumed(case):
-            return await coro_fn(*args, **kwargs)
         results = []
         for recording in self._meterage.repetitions(case):
             with recording as measurement:
@@ -76,7 +72,7 @@ class Energy:
                         protocol, lambda: coro_fn(*args, **kwargs), synchronise=synchronise
                     )
                 )
-        return results[-1]
+        return results[-1] if results else await coro_fn(*args, **kwargs)
 
     def window(
         self, name: str | None = None, *, work: float | None = None, unit: str | None = None

@@ -54,7 +54,8 @@ class Gating:
             rules,
             is_repeatable=is_repeatable,
         )
-        return [c.model_copy(update={"cycle": record.cycle}) for c in found]
+        place = {"cycle": record.cycle, "attempt": record.attempt}
+        return [c.model_copy(update=place) for c in found]
 
     def fails(self, comparison: Comparison) -> bool:
         """Tell whether a comparison fails its test."""

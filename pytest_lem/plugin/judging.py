@@ -48,7 +48,12 @@ class Judging:
         return [comparison for found in _of(item).values() for comparison in found]
 
     def expected(self, session: pytest.Session) -> list[str]:
-        """Return the cases of the history, by identity, that the run was asked for."""
+        """Return the cases of the history, by identity, that the run was asked for.
+
+        A session that was stopped (`-x`) leaves open what it would have measured.
+        """
+        if session.shouldfail or session.shouldstop:
+            return []
         selection = Selection(session)
         cases = self._gating.baseline.cases.items()
         return [identity for identity, past in cases if selection.covers(past[-1])]

@@ -21,14 +21,14 @@ class GateOutcome:
     """What comparing and saving a run came to.
 
     Attributes:
+        comparisons: those of the last attempt at each test, and what is missing.
         problems: sentences for which the run fails, whatever its tests say.
         notes: sentences about what was saved and what waits.
-        saves_to: the history that the run is added to.
 
     """
 
     gating: Gating
-    comparisons: Sequence[Comparison]
+    comparisons: list[Comparison]
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -69,11 +69,12 @@ def judge_run(gating: Gating, run_file: RunFile, *, expected: list[str] | None) 
 
     `expected` are the cases of the history that were asked for, None where no worker came to say.
     """
-    outcome = GateOutcome(gating, run_file.comparisons)
+    outcome = GateOutcome(gating, _last_attempts(run_file.comparisons))
     if not gating.is_gated:
         return outcome
     missing = [_missing(gating, identity) for identity in _unmeasured(gating, run_file, expected)]
     run_file.comparisons += missing
+    outcome.comparisons += missing
     failing = [c for c in missing if gating.fails(c)]
     outcome.problems += [f"{c.case}: {c.message}" for c in failing]
     if not run_file.comparisons:
@@ -87,6 +88,14 @@ def judge_run(gating: Gating, run_file: RunFile, *, expected: list[str] | None) 
             "select tests that have the metric"
         )
     return outcome
+
+
+def _last_attempts(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Leave out what was said of a test before it was run again."""
+    last: dict[tuple[str | None, int | None], int] = {}
+    for c in comparisons:
+        last[c.nodeid, c.cycle] = max(c.attempt, last.get((c.nodeid, c.cycle), 0))
+    return [c for c in comparisons if c.attempt == last[c.nodeid, c.cycle]]
 
 
 def _unmeasured(gating: Gating, run_file: RunFile, expected: list[str] | None) -> list[str]:

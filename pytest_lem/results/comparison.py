@@ -14,6 +14,7 @@ class Comparison(Stored):
     digest: str | None = None
     nodeid: str | None = None
     cycle: int | None = None
+    attempt: int = 1
     metric: str
     unit: str | None = None
     baseline: str = Field(description="Name of the baseline.")

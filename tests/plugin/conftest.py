@@ -15,14 +15,22 @@ import pytest
 import pytest_lem.plugin.body
 import pytest_lem.plugin.collection
 import pytest_lem.plugin.collector
+import pytest_lem.plugin.cycles
+import pytest_lem.plugin.gating
 import pytest_lem.plugin.header
 import pytest_lem.plugin.inference
+import pytest_lem.plugin.judging
+import pytest_lem.plugin.outcome
+import pytest_lem.plugin.resuming
 import pytest_lem.plugin.samples
 import pytest_lem.reports.progress
-import pytest_lem.reports.table  # noqa: F401
+import pytest_lem.reports.table
+import pytest_lem.reports.verdicts  # noqa: F401
 from pytest_lem import RunFile, read_run
 from pytest_lem.energy.estimated import EstimatedMeter  # noqa: F401
+from pytest_lem.results.entry import Figure
 from pytest_lem.results.journal import read_journal
+from pytest_lem.results.session import Session, read_session, write_session
 
 Run = Callable[..., pytest.RunResult]
 
@@ -106,3 +114,42 @@ def journal(suite: pytest.Pytester) -> Callable[[], list[dict[str, Any]]]:
         return [line["record"] for line in read_journal(path) if line["type"] == "record"]
 
     return read
+
+
+@pytest.fixture
+def sessions(suite: pytest.Pytester) -> Callable[..., list[Session]]:
+    """Return a function that reads the sessions of a history in the store of the suite."""
+
+    def read(name: str = "main") -> list[Session]:
+        paths = sorted(suite.path.glob(f".lem/baselines/{name}/*.jsonl"))
+        return [read_session(path) for path in paths]
+
+    return read
+
+
+@pytest.fixture
+def history(suite: pytest.Pytester, sessions: Callable[..., list[Session]]) -> Callable[..., None]:
+    """Return a function that makes a history of what was measured last, with other figures.
+
+    Each figure is that of the saved session times `factor`, the same in all `count` sessions: a
+    machine that others use can be trusted with an order of magnitude and nothing finer.
+    """
+
+    def make(factor: float = 1.0, *, count: int = 8, name: str = "main", **changes: Any) -> None:
+        saved = sessions(name)[-1]
+        for entry in saved.entries:
+            entry.state, entry.verdict = "joined", "pass"
+            entry.figures = {
+                metric: Figure(figure.value * factor, figure.resolution)
+                for metric, figure in entry.figures.items()
+            }
+            for field, value in changes.items():
+                setattr(entry, field, value)
+        folder = suite.path / ".lem" / "baselines" / name
+        for path in folder.glob("*.jsonl"):
+            path.unlink()
+        for number in range(count):
+            session = saved.model_copy(update={"run": f"20260101T00000{number}-abcdef"})
+            write_session(session, folder / f"{session.run}.jsonl")
+
+    return make

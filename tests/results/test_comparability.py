@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_lem.results.comparability import comparability
+from pytest_lem.results.comparability import FACTS, comparability
 
 BOARD = {
     "name": "Board", "memory_bytes": 80, "ecc": 1, "mig": 0, "power_limit_w": 300.0,
@@ -17,6 +17,7 @@ ON_CPU: dict[str, Any] = {
     "environment": {"cpu": "A", "cpu_count_usable": 8, "kernel": "6.1", "python": "3.12"},
     "applied": {"model_sha256": "aa", "backend_version": "5", "num_threads": 4},
     "devices": {},
+    "measure": {"min_window_s": 5.0, "warmup_max_s": 120.0, "isolation": "load", "rounds": 10},
 }
 ON_GPU: dict[str, Any] = {
     **ON_CPU,
@@ -50,7 +51,15 @@ def _hash(facts: dict[str, Any], **changes: dict[str, Any]) -> str:
         (ON_GPU, {"board": {"power_limit_w": 200.0}}),
         (ON_GPU, {"board": {"driver": "590.10"}}),
         (ON_GPU, {"board": {"cuda": 14000}}),
+        (ON_GPU, {"board": {"virtualization": "vgpu"}}),
+        (ON_GPU, {"board": {"compute_mode": "exclusive_process"}}),
+        (ON_GPU, {"board": {"confidential_computing": True}}),
+        (ON_GPU, {"board": {"application_sm_clock_mhz": 900}}),
+        (ON_GPU, {"environment": {"mps": True}}),
         (ON_GPU, {"applied": {"device_uuids": ["GPU-a", "GPU-b"]}}),
+        (ON_CPU, {"measure": {"min_window_s": 1.0}}),
+        (ON_CPU, {"measure": {"warmup_max_s": 1.0}}),
+        (ON_CPU, {"measure": {"isolation": "case"}}),
     ],
     ids=lambda value: str(next(iter(value.values()))) if len(value) == 1 else "",
 )
@@ -66,6 +75,7 @@ def test_what_changes_the_figure_forbids_the_comparison(
     [
         (ON_CPU, {"environment": {"kernel": "6.2"}}),
         (ON_CPU, {"environment": {"python": "3.13"}}),
+        (ON_CPU, {"measure": {"rounds": 20}}),
         (ON_GPU, {"board": {"driver": "580.99"}}),
         (ON_GPU, {"board": {"cuda": 13990}}),
         (ON_GPU, {"board": {"vbios": "v2"}}),
@@ -85,7 +95,7 @@ def test_what_asks_for_care_is_stored_beside() -> None:
     """A reader can still see the difference."""
     warn = comparability(**ON_GPU).warn
     assert warn == {
-        "board_uuids": ["GPU-a"], "driver": ["580.10"], "vbios": ["v1"], "kernel": "6.1",
+        "board": ["GPU-a"], "driver": ["580.10"], "vbios": ["v1"], "kernel": "6.1",
         "python": "3.12",
     }  # fmt: skip
 
@@ -96,3 +106,17 @@ def test_workers_side_by_side_share_the_host_of_their_gpus() -> None:
     assert comparability(**ON_GPU, workers=1).hash == comparability(**ON_GPU).hash
     assert comparability(**ON_CPU, workers=2).hash == comparability(**ON_CPU).hash
     assert comparability(**ON_GPU, workers=2).refuse["workers"] == 2
+
+
+def test_what_is_counted_on_a_cpu_forbids_the_comparison() -> None:
+    """Energy of a package alone is not that of a package and its memory."""
+    alone = comparability(**ON_CPU, counted=["package-0"])
+    both = comparability(**ON_CPU, counted=["package-0", "dram-0"])
+    assert alone.refuse["cpu.counted"] == ["package-0"]
+    assert alone.hash != both.hash
+
+
+def test_every_fact_can_be_named_as_under_test() -> None:
+    """No field of either kind of comparison is missing from the names that are known."""
+    found = {*comparability(**ON_CPU).refuse, *comparability(**ON_GPU).refuse}
+    assert {name if not name.startswith("meter.") else "meter" for name in found} == set(FACTS)

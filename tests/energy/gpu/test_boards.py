@@ -38,6 +38,7 @@ FULL = {
     "Serial": "1234567890",
 }
 SYSTEM = {"DriverVersion": "580.82.07", "CudaDriverVersion_v2": 13000}
+SYSTEM["ConfComputeState"] = SimpleNamespace(ccFeature=1)
 
 
 def test_a_board_is_described_in_plain_units_and_words(driver: Make) -> None:
@@ -58,6 +59,7 @@ def test_a_board_is_described_in_plain_units_and_words(driver: Make) -> None:
         "ecc": 1,
         "mig": 0,
         "virtualization": "passthrough",
+        "confidential_computing": True,
     }
     assert json.loads(json.dumps(found)) == found
 
