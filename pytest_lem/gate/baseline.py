@@ -93,6 +93,7 @@ class Baseline:
         for entry in session.entries:
             if entry.state == "joined":
                 facts = session.facts[entry.comparability]
+                entry.unknown = {}  # nobody asks, and there are many
                 self.cases[self.identity(entry)].append(Past(session.run, entry, facts))
 
     @property

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import exp, log
-from statistics import fmean
+from collections.abc import Iterator, Mapping
+from math import exp, fsum, log
 
 from pytest_lem.gate.baseline import Found
 from pytest_lem.gate.history import History
@@ -33,7 +32,7 @@ def speed_ratio(metric: str, entry: Entry, found: Found) -> float | None:
     before = [f.value for p in found.past if (f := p.entry.figures.get(name or ""))]
     if now is None or not before or min(now.value, *before) <= 0:
         return None
-    ratio = now.value / exp(fmean(map(log, before)))
+    ratio = now.value / exp(fsum(map(log, before)) / len(before))
     return 1 / ratio if name == "call_duration_s" else ratio
 
 
@@ -49,16 +48,23 @@ def beside(entry: Entry, found: Found) -> dict[str, list[float]]:
         ),
     }
     known = {name: ([b for b in old if b is not None], now) for name, (old, now) in pairs.items()}
-    return {n: [fmean(old), now] for n, (old, now) in known.items() if old and now is not None}
+    return {
+        n: [fsum(old) / len(old), now] for n, (old, now) in known.items() if old and now is not None
+    }
 
 
-def cautions(entry: Entry, facts: Comparability, found: Found, history: History) -> Iterator[Cause]:
-    """Say what a reader of the comparison has to know."""
+def cautions(
+    entry: Entry,
+    facts: Comparability,
+    found: Found,
+    history: History,
+    moved: Mapping[str, list[float]],
+) -> Iterator[Cause]:
+    """Say what a reader of the comparison has to know; `moved` is what stands beside it."""
     if not found.on_same_board:
         yield Cause.OTHER_BOARD
     if not history.is_settled:
         yield Cause.SCATTER_ASSUMED
-    moved = beside(entry, found)
     clock, heat = moved.get("sm_clock_mhz"), moved.get("start_c")
     if clock and abs(clock[1] / clock[0] - 1) > _LARGEST_CLOCK_CHANGE:
         yield Cause.OTHER_CLOCK

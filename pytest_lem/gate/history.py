@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
-from statistics import fmean, variance
+from functools import cache, cached_property
+from math import fsum, sqrt
 
 from scipy.special import stdtr, stdtrit
 
@@ -22,7 +22,7 @@ SETTLED_SESSIONS = 8
 POWER = 0.8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: what is worked out is kept
 class History:
     """Earlier estimates of one figure.
 
@@ -37,21 +37,22 @@ class History:
     prior_cv: float
     resolution: float = 0.0
 
-    @property
+    @cached_property
     def mean(self) -> float:
         """Return the mean of the logarithms."""
-        return fmean(self.logs)
+        return fsum(self.logs) / len(self.logs)
 
     @property
     def degrees(self) -> int:
         """Return the degrees of freedom of the scatter."""
         return len(self.logs) + PRIOR_SESSIONS - 1
 
-    @property
+    @cached_property
     def scatter(self) -> float:
         """Return the standard deviation of a session, the prior pooled with what was seen."""
-        seen = max(variance(self.logs), self.resolution**2) if len(self.logs) > 1 else 0.0
-        squares = PRIOR_SESSIONS * self.prior_cv**2 + (len(self.logs) - 1) * seen
+        seen = fsum((x - self.mean) ** 2 for x in self.logs)
+        least = (len(self.logs) - 1) * self.resolution**2
+        squares = PRIOR_SESSIONS * self.prior_cv**2 + max(seen, least)
         return sqrt(squares / self.degrees)
 
     @property
@@ -76,7 +77,7 @@ def p_value(worsening: float, allowed: float, history: History) -> float:
 
 def interval(change: float, history: History, *, confidence: float = 0.95) -> tuple[float, float]:
     """Return the interval of a change of the logarithm."""
-    half = float(stdtrit(history.degrees, (1 + confidence) / 2)) * history.error
+    half = _quantile(history.degrees, (1 + confidence) / 2) * history.error
     return change - half, change + half
 
 
@@ -86,5 +87,11 @@ def least_found(allowed: float, history: History, *, alpha: float) -> float:
     Both tests, the first and its repetition, have to find it; they count as independent.
     """
     degrees = history.degrees
-    quantiles = stdtrit(degrees, 1 - alpha) + stdtrit(degrees, sqrt(POWER))
-    return allowed + float(quantiles) * history.error
+    quantiles = _quantile(degrees, 1 - alpha) + _quantile(degrees, sqrt(POWER))
+    return allowed + quantiles * history.error
+
+
+@cache
+def _quantile(degrees: int, probability: float) -> float:
+    """Return a quantile of Student's t; a run asks for few of them, and often."""
+    return float(stdtrit(degrees, probability))

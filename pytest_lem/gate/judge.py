@@ -17,15 +17,11 @@ from pytest_lem.gate.sentence import sentence
 from pytest_lem.gate.verdict import Cause, Verdict
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.definitions import EXACT, METRICS
-from pytest_lem.results.entry import Entry
+from pytest_lem.results.entry import Entry, figures_of
 from pytest_lem.results.record import Comparability
 
 #: With free length, less than this share of the baseline's output is a regression by itself.
 _LEAST_LENGTH = 0.9
-#: Metrics of callables; all others are of models.
-_OF_CALLS = frozenset(
-    {"energy_per_call_j", "energy_per_unit_j", "unit_throughput_per_s", "call_duration_s"}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +79,10 @@ class Judge:
         found = self.baseline.find(entry, facts)
         chosen = [rule for rule in rules if applies(rule, entry)]
         subjects = (_Subject(entry, facts, rule, found, is_repeatable) for rule in chosen)
-        return [_told(self._judged(s).model_copy(update={"m": len(chosen)})) for s in subjects]
+        judged = [self._judged(subject) for subject in subjects]
+        for comparison in judged:
+            comparison.m = len(judged)
+        return [_told(comparison) for comparison in judged]
 
     def _judged(self, subject: _Subject) -> Comparison:
         blank = self._blank(subject)
@@ -138,18 +137,16 @@ class Judge:
         entry, facts, rule, found = subject.entry, subject.facts, subject.rule, subject.found
         change = log(entry.figures[rule.metric].value) - history.mean
         speed = speed_ratio(rule.metric, entry, found)
-        return blank.model_copy(
-            update={
-                "ratio": exp(change),
-                "interval": [exp(x) for x in interval(change, history)],
-                "sessions": len(found.past),
-                "scatter": history.scatter,
-                "attribution": attribution(exp(change), speed) if speed else None,
-                "beside": beside(entry, found),
-                "under_test": tested(entry, facts, found, self.baseline.under_test),
-                "reasons": [str(c) for c in cautions(entry, facts, found, history)],
-            }
-        )
+        moved = beside(entry, found)
+        blank.ratio = exp(change)
+        blank.interval = [exp(x) for x in interval(change, history)]
+        blank.sessions = len(found.past)
+        blank.scatter = history.scatter
+        blank.attribution = attribution(exp(change), speed) if speed else None
+        blank.beside = moved
+        blank.under_test = tested(entry, facts, found, self.baseline.under_test)
+        blank.reasons = [str(c) for c in cautions(entry, facts, found, history, moved)]
+        return blank
 
     def _tested(self, compared: Comparison, subject: _Subject, history: History) -> Comparison:
         """Decide by the history test, to the worse and to the better."""
@@ -161,24 +158,24 @@ class Judge:
         p = p_value(worsening, allowed, history)
         p_better = p_value(-worsening, allowed, history)
         alpha = self.terms.alpha if is_repeatable else self.terms.alpha**2
-        least = least_found(allowed, history, alpha=self.terms.alpha)
-        decided = compared.model_copy(update={"p": p, "alpha": alpha, "mde": exp(least) - 1})
+        compared.p, compared.alpha = p, alpha
+        compared.mde = exp(least_found(allowed, history, alpha=self.terms.alpha)) - 1
         if p <= alpha:
-            return _with(decided, Verdict.REGRESSED, [])
+            return _with(compared, Verdict.REGRESSED, [])
         if p_better <= alpha:
-            return _with(decided, Verdict.IMPROVED, [])
+            return _with(compared, Verdict.IMPROVED, [])
         if not is_repeatable and min(p, p_better) <= self.terms.alpha:
-            return _with(decided, Verdict.PROVISIONAL, [Cause.NOT_REPEATABLE])
-        return unremarkable(decided)
+            return _with(compared, Verdict.PROVISIONAL, [Cause.NOT_REPEATABLE])
+        return _unremarkable(compared)
 
 
 def applies(rule: Rule, entry: Entry) -> bool:
     """Tell whether a case of that kind has the metric."""
-    return (rule.metric in _OF_CALLS) == (entry.kind == "call") or "memory" in rule.metric
+    return rule.metric in figures_of(entry.kind)
 
 
-def unremarkable(comparison: Comparison) -> Comparison:
-    """Return PASS where the gate would have found what it promises, else PROVISIONAL."""
+def _unremarkable(comparison: Comparison) -> Comparison:
+    """Decide PASS where the gate would have found what it promises, else PROVISIONAL."""
     if (comparison.mde or 0.0) <= (comparison.promise or 0.0):
         return _with(comparison, Verdict.PASS, [])
     return _with(comparison, Verdict.PROVISIONAL, [Cause.TOO_COARSE])
@@ -197,19 +194,21 @@ def confirmed(first: Comparison, second: Comparison) -> Comparison:
     """
     if first.verdict not in _TENTATIVE or first.p is None:
         return first
-    repeated = first.model_copy(update={"p_repeated": second.p})
+    repeated = first.model_copy()
+    repeated.p_repeated = second.p
     if second.p is None:
         return _told(_with(repeated, Verdict(second.verdict), [Cause(r) for r in second.reasons]))
     if second.verdict == first.verdict:
         return _told(repeated)
-    return _told(_with(unremarkable(repeated), None, [Cause.NOT_REPEATED]))
+    return _told(_with(_unremarkable(repeated), None, [Cause.NOT_REPEATED]))
 
 
 _TENTATIVE = frozenset({Verdict.REGRESSED, Verdict.IMPROVED})
 
 
 def _told(comparison: Comparison) -> Comparison:
-    return comparison.model_copy(update={"message": sentence(comparison)})
+    comparison.message = sentence(comparison)
+    return comparison
 
 
 def _with(
@@ -218,13 +217,12 @@ def _with(
     reasons: Sequence[Cause],
     differences: Sequence[str] = (),
 ) -> Comparison:
-    """Return a comparison with a verdict and its reasons put before the cautions."""
-    update: dict[str, object] = {"reasons": [*map(str, reasons), *comparison.reasons]}
+    """Give a comparison its verdict, and put the reasons for it before the cautions."""
+    comparison.reasons = [*map(str, reasons), *comparison.reasons]
+    comparison.differences = list(differences)
     if verdict is not None:
-        update["verdict"] = str(verdict)
-    if differences:
-        update["differences"] = list(differences)
-    return comparison.model_copy(update=update)
+        comparison.verdict = str(verdict)
+    return comparison
 
 
 def _incomparable(subject: _Subject) -> tuple[Cause, list[str]] | None:
@@ -254,7 +252,7 @@ def _exact(compared: Comparison, rule: Rule, history: History) -> Comparison:
     """Decide by the plain ratio."""
     allowed = rule.allowed(exp(history.mean))
     worsening = rule.worsening(log(compared.ratio or 1.0))
-    exact = compared.model_copy(update={"mde": exp(allowed) - 1, "interval": None})
+    compared.mde, compared.interval = exp(allowed) - 1, None
     if worsening > allowed:
-        return _with(exact, Verdict.REGRESSED, [])
-    return _with(exact, Verdict.IMPROVED if worsening < -allowed else Verdict.PASS, [])
+        return _with(compared, Verdict.REGRESSED, [])
+    return _with(compared, Verdict.IMPROVED if worsening < -allowed else Verdict.PASS, [])

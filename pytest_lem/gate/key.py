@@ -41,10 +41,14 @@ class UnderTest:
 
     def rest(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields that must agree."""
+        if not self.names:
+            return dict(fields)
         return {name: value for name, value in fields.items() if not self.covers(name)}
 
     def chosen(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields under test."""
+        if not self.names:
+            return {}
         return {name: value for name, value in fields.items() if self.covers(name)}
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import field
+from functools import cache
 from itertools import chain
 from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from pytest_lem.energy.reading import Energy, headline
 from pytest_lem.flags import Flag
@@ -19,12 +22,16 @@ from pytest_lem.results.record import (
     Record,
     RequestRecord,
     RoundRecord,
-    Stored,
 )
 from pytest_lem.results.statistics import percentile, root_sum
 
 #: Figures that an entry has: what can be gated, and what a change is explained by.
 FIGURES = (*GATEABLE, "power_mean_w", "batch_occupancy")
+#: Those of callables, and those that every kind has; all others are of models.
+OF_CALLS = frozenset(
+    {"energy_per_call_j", "energy_per_unit_j", "unit_throughput_per_s", "call_duration_s"}
+)
+OF_ANY = frozenset({"power_mean_w", "peak_host_memory_bytes", "peak_device_memory_bytes"})
 #: Times are stored to the microsecond.
 _CLOCK_S = 1e-6
 
@@ -41,8 +48,12 @@ class Figure(NamedTuple):
     resolution: float
 
 
-class Entry(Stored):
-    """One case of one session. Several measurements of it (cycles) are pooled."""
+@dataclass(slots=True, kw_only=True, config=ConfigDict(extra="ignore", allow_inf_nan=False))
+class Entry:
+    """One case of one session. Several measurements of it (cycles) are pooled.
+
+    Not a model but a dataclass: a history has a hundred thousand of them.
+    """
 
     key: str
     digest: str = Field(pattern="^[0-9a-f]{64}$")
@@ -54,20 +65,30 @@ class Entry(Stored):
     origin: str
     status: Literal["ok", "failed"]
     validity: Literal["valid", "invalid", "unknown"]
-    reasons: list[str] = []
-    flags: list[str] = []
+    reasons: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
     tier: str | None = Field(description="Of the energy.")
     figures: dict[str, Figure]
-    unknown: dict[str, str] = Field({}, description="Figures without a value, and why.")
-    measurements: dict[str, list[float]] = Field(
-        {}, description="Figures of each cycle, where there are several."
+    unknown: dict[str, str] = Field(
+        default_factory=dict, description="Figures without a value, and why."
     )
-    output_tokens: float | None = Field(None, description="Mean output length of a request.")
+    measurements: dict[str, list[float]] = Field(
+        default_factory=dict, description="Figures of each cycle, where there are several."
+    )
+    output_tokens: float | None = Field(
+        default=None, description="Mean output length of a request."
+    )
     has_fixed_length: bool = False
-    start_c: float | None = Field(None, description="Mean temperature at the start of a round.")
+    start_c: float | None = Field(
+        default=None, description="Mean temperature at the start of a round."
+    )
     sm_clock_mhz: float | None = None
-    verdict: str | None = Field(None, description="What the gate said; null: nothing was gated.")
-    state: State = Field("never", description="Whether it is in the history, or waits for it.")
+    verdict: str | None = Field(
+        default=None, description="What the gate said; null: nothing was gated."
+    )
+    state: State = Field(
+        default="never", description="Whether it is in the history, or waits for it."
+    )
 
     @property
     def is_sound(self) -> bool:
@@ -82,7 +103,7 @@ def entry_of(records: Sequence[Record]) -> Entry:
     """
     first = records[0]
     energy = first.metrics["energy_per_call_j" if first.case.kind == "call" else _PER_REQUEST]
-    found = {name: _pooled(name, records) for name in FIGURES}
+    found = {name: _pooled(name, records) for name in figures_of(first.case.kind)}
     values = {n: v for n, v in found.items() if isinstance(v, float)}
     return Entry(
         key=first.case.key,
@@ -106,6 +127,13 @@ def entry_of(records: Sequence[Record]) -> Entry:
         start_c=_mean_condition(records, "temperatures", "start_c"),
         sm_clock_mhz=_mean_condition(records, "clocks", "sm_mhz"),
     )
+
+
+@cache
+def figures_of(kind: str) -> tuple[str, ...]:
+    """Return the figures that a kind of case can have."""
+    is_call = kind == "call"
+    return tuple(name for name in FIGURES if name in OF_ANY or (name in OF_CALLS) == is_call)
 
 
 def flat_settings(settings: CaseSettings) -> dict[str, Any]:

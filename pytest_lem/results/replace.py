@@ -7,14 +7,14 @@ import tempfile
 from pathlib import Path
 
 
-def replace(path: Path, text: str) -> None:
-    """Write `text` to `path` by way of a file beside it; folders are made. Raises OSError."""
+def replace(path: Path, content: bytes) -> None:
+    """Write `content` to `path` by way of a file beside it; folders are made. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     scratch = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         scratch.chmod(0o644)

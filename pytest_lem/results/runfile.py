@@ -37,7 +37,7 @@ def write_run(run_file: RunFile, path: Path) -> None:
     """Write atomically: a reader sees the old file or the whole new one."""
     text = json.dumps(run_file.model_dump(mode="json"), allow_nan=False, indent=1) + "\n"
     try:
-        replace(path, text)
+        replace(path, text.encode())
     except OSError as error:
         raise LemError(
             f"cannot write the results to {path} ({_why(error)}); they are kept in the journal",
