@@ -86,6 +86,7 @@ class Collector:
         self._done.add(report.nodeid)
         for record in records:
             self._progress(record)
+            self._config.hook.pytest_lem_result(config=self._config, record=record)
         if report.passed and self._config.get_verbosity("lem") > 0:
             self._show_log(report)
 
@@ -101,6 +102,7 @@ class Collector:
         for path in self._run_paths():
             self._attempt(write_run, self.run_file, path)
         self._attempt(self._write_session)
+        self._config.hook.pytest_lem_report(config=self._config, run_file=self.run_file)
         return not self._problems and not (self._outcome and self._outcome.problems)
 
     def _judged(self) -> GateOutcome | None:

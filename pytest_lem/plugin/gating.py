@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,18 @@ class Gating:
         self.judge = Judge(self.baseline, self.terms, run_directory(config).name)
 
     def compare(
-        self, record: Record, rules: Sequence[Rule], *, is_repeatable: bool
+        self,
+        record: Record,
+        rules: Sequence[Rule],
+        *,
+        is_repeatable: bool,
+        promise_pct: float | None = None,
     ) -> list[Comparison]:
-        """Compare a record with the history."""
-        found = self.judge.judge(
+        """Compare a record with the history; a promise takes the place of the session's."""
+        judge = self.judge
+        if promise_pct is not None:
+            judge = replace(judge, terms=replace(judge.terms, promise=promise_pct / 100))
+        found = judge.judge(
             entry_of([record]),
             record.comparability or _NOTHING_KNOWN,
             rules,

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _MARKER = (
     "energy(work=1, unit='unit', name=None, max_joules=None, max_joules_per_unit=None, "
-    "rounds=None, min_window=None, fail_on=None): measure the energy of this test. Without the "
-    "fixtures `energy` and `inference` the body of the test is the work, run once unless `rounds` "
-    "or `min_window` (seconds) repeat it."
+    "rounds=None, min_window=None, fail_on=None, promise=None): measure the energy of this test. "
+    "Without the fixtures `energy` and `inference` the body of the test is the work, run once "
+    "unless `rounds` or `min_window` (seconds) repeat it."
 )
 _FIXTURES = frozenset({"energy", "inference"})
 _USAGE_ERROR = "lem_usage_error"
@@ -31,6 +31,13 @@ EXPECTED_KEY = pytest.StashKey[list[str]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--lem` and `--lem-*`."""
     add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks that others may implement."""
+    from pytest_lem.plugin import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from pytest_lem.gate.judge import confirmed, needs_repetition
-from pytest_lem.gate.rule import Rule, rules_of
+from pytest_lem.gate.rule import rules_of
 from pytest_lem.plugin.gating import Gating
 from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.selection import Selection
@@ -36,7 +36,7 @@ class Judging:
     def confirm(self, item: pytest.Item, record: Record) -> None:
         """Compare the repetition; only what both flag stands."""
         first = _of(item)[record.case.digest]
-        second = self._gating.compare(record, self._rules(item), is_repeatable=True)
+        second = self._judged(item, record, is_repeatable=True)
         pairs = zip(first, second, strict=True)
         _of(item)[record.case.digest] = [confirmed(*pair) for pair in pairs]
 
@@ -69,13 +69,20 @@ class Judging:
     def _compare(
         self, item: pytest.Item, record: Record, *, is_repeatable: bool
     ) -> list[Comparison]:
-        found = self._gating.compare(record, self._rules(item), is_repeatable=is_repeatable)
+        found = self._judged(item, record, is_repeatable=is_repeatable)
         _of(item)[record.case.digest] = found
         return found
 
-    def _rules(self, item: pytest.Item) -> tuple[Rule, ...]:
-        fail_on = mark_of(item).fail_on
-        return rules_of(fail_on, "@pytest.mark.energy") if fail_on else self._gating.rules
+    def _judged(
+        self, item: pytest.Item, record: Record, *, is_repeatable: bool
+    ) -> list[Comparison]:
+        """Compare a record by the rules of its marker, else by those of the session."""
+        mark, rules = mark_of(item), self._gating.rules
+        if mark.fail_on:
+            rules = rules_of(mark.fail_on, "@pytest.mark.energy")
+        return self._gating.compare(
+            record, rules, is_repeatable=is_repeatable, promise_pct=mark.promise
+        )
 
 
 def _of(item: pytest.Item) -> dict[str, list[Comparison]]:

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_lem.errors import did_you_mean
 
-_NUMBERS = ("work", "max_joules", "max_joules_per_unit", "min_window")
+_NUMBERS = ("work", "max_joules", "max_joules_per_unit", "min_window", "promise")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class EnergyMark:
         rounds: windows measured.
         min_window: shortest window in seconds.
         fail_on: rules of the gate, as `--lem-fail-on` takes them, in place of the session's.
+        promise: change in per cent that the gate undertakes to find, in place of the session's.
 
     """
 
@@ -37,6 +38,7 @@ class EnergyMark:
     rounds: int | None = None
     min_window: float | None = None
     fail_on: tuple[str, ...] | None = None
+    promise: float | None = None
 
 
 #: The markers of the collected tests that ask for energy. One mapping for all of them: thousands

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pytest_lem.gate.admission import admit
 from pytest_lem.gate.judge import applies
 from pytest_lem.gate.sentence import sentence
+from pytest_lem.gate.sharing import sharing
 from pytest_lem.gate.verdict import Cause, Verdict
 from pytest_lem.plugin.gating import Gating
 from pytest_lem.results.comparison import Comparison
@@ -77,6 +78,7 @@ def judge_run(gating: Gating, run_file: RunFile, *, expected: list[str] | None) 
     outcome.comparisons += missing
     failing = [c for c in missing if gating.fails(c)]
     outcome.problems += [f"{c.case}: {c.message}" for c in failing]
+    outcome.notes += _repetition(gating, run_file)
     if not run_file.comparisons:
         outcome.problems.append(
             f"the gate against {gating.baseline.name} compared nothing, since no test of this run "
@@ -88,6 +90,20 @@ def judge_run(gating: Gating, run_file: RunFile, *, expected: list[str] | None) 
             "select tests that have the metric"
         )
     return outcome
+
+
+def _repetition(gating: Gating, run_file: RunFile) -> list[str]:
+    """Say how far a second measurement can be trusted to be another one, if there was any."""
+    if all(c.p_repeated is None for c in run_file.comparisons):
+        return []
+    found = sharing(gating.baseline, [rule.metric for rule in gating.rules])
+    text = "what was flagged was measured again; "
+    if found is None:
+        text += "how far that repeats the first time is not known: --lem-cycles 2 would tell"
+    else:
+        text += f"such a repetition shares {100 * found.share:.0f} % of the scatter with its "
+        text += f"session ({found.figures} figures with cycles)"
+    return [text]
 
 
 def _last_attempts(comparisons: Sequence[Comparison]) -> list[Comparison]:

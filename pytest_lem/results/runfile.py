@@ -12,6 +12,7 @@ from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.definitions import DEFINITIONS_VERSION
 from pytest_lem.results.journal import read_journal
+from pytest_lem.results.migration import migrate
 from pytest_lem.results.record import Record, Stored
 from pytest_lem.results.replace import replace
 from pytest_lem.results.run import Run
@@ -70,11 +71,13 @@ def read_run(path: str | Path) -> RunFile:
     if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
         raise _unreadable(path, f"its format is {version}, and this release reads {SCHEMA_VERSION}")
     try:
-        return RunFile.model_validate(content)
+        run_file = RunFile.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise _unreadable(path, f"`{place}`: {first['msg']}") from error
+    migrate(run_file)
+    return run_file
 
 
 def _from_journal(lines: list[dict[str, Any]]) -> dict[str, Any]:

@@ -110,6 +110,12 @@ def read_session(path: Path) -> Session:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise _unreadable(path, f"`{place}`: {first['msg']}") from error
+    if session.definitions_version.partition(".")[0] != DEFINITIONS_VERSION.partition(".")[0]:
+        raise _unreadable(
+            path,
+            f"its figures are defined as in version {session.definitions_version}, those of this "
+            f"release as in {DEFINITIONS_VERSION}",
+        )
     named = {entry.comparability for entry in session.entries}
     if missing := named - set(session.facts) - {""}:
         raise _unreadable(path, f"the facts {min(missing)[:12]} are not in it")

@@ -270,6 +270,41 @@ def test_it_stops_at_the_first_regression(saved: Any, history: Any, stored: Any)
     assert verdicts(stored()) == {"test_one": ["regressed"]}
 
 
+def test_a_marker_may_promise_less(lem: Any, history: Any, stored: Any) -> None:
+    """Its promise takes the place of the session's for its test."""
+    lem(
+        """
+        import pytest
+        from burn import burn
+
+        @pytest.mark.energy(promise=1000)
+        def test_one(energy):
+            energy(burn)
+
+        def test_two(energy):
+            energy(burn)
+        """,
+        SAVE,
+    )
+    history()
+
+    lem(None, COMPARE, SPEED, "--lem-set=gate.session_cv=0.5").assert_outcomes(passed=2)
+
+    assert verdicts(stored()) == {"test_one": ["pass"], "test_two": ["provisional"]}
+
+
+def test_what_failed_last_can_be_run_alone(suite: Any, saved: Any, history: Any) -> None:
+    """--lf runs what regressed, and does not miss the others."""
+    history(0.01)
+    with_cache = ("-o", "addopts=", COMPARE, SPEED)
+    suite.runpytest_subprocess(*with_cache, "-k", "one").assert_outcomes(failed=1, deselected=1)
+
+    result = suite.runpytest_subprocess(*with_cache, "--lf")
+
+    result.assert_outcomes(failed=1, deselected=1)
+    result.stdout.no_fnmatch_line("*not in this run*")
+
+
 def test_junit_has_single_values(suite: Any, saved: Any, history: Any) -> None:
     """Figures and verdicts are properties of the test case."""
     history(0.01)
