@@ -28,7 +28,7 @@ class LemError(Exception):
     """
 
     def __init__(self, sentence: str, *, kind: FailureKind, detail: str = "") -> None:
-        super().__init__(sentence)
+        super().__init__(" ".join(sentence.splitlines()))
         self.kind = kind
         self.detail = detail
 

@@ -6,7 +6,7 @@ Dead code does not belong here; it is deleted.
 # fmt: off
 
 # Found by name: pytest's hooks and fixtures, entry points, messages of the host process.
-_.pytest_addoption, _.pytest_configure, _.pytest_generate_tests, _.pytest_collection_modifyitems
+_.pytest_addoption, _.pytest_addhooks, _.lem_cycle, _.user_properties, _.pytest_configure, _.pytest_generate_tests, _.pytest_collection_modifyitems
 _.pytest_configure_node, _.pytest_testnodedown, _.pytest_report_collectionfinish
 _.pytest_runtest_protocol, _.pytest_runtest_setup, _.pytest_runtest_call
 _.pytest_runtest_makereport
@@ -27,7 +27,8 @@ _.ttft_s, _.tpot_s, _.e2e_latency_s, _.read_series, _.write_csv
 # Extended by the options of each backend, which are found by their names and left out here.
 _.HubOptions
 
-# Given to, or called by, vLLM.
+# Given to, called or read by vLLM.
+_.engine_dead
 _.engine_index, _.log_engine_initialized, _.lem_state
 
 # Given to, or taken by, the transformers library and backends.

@@ -15,6 +15,7 @@ import traceback
 from pathlib import Path
 
 import collection
+import comparing
 import sampling
 import startup
 import throughput
@@ -25,6 +26,7 @@ PARTS = {
     "startup": startup,
     "collection": collection,
     "sampling": sampling,
+    "comparing": comparing,
 }
 
 

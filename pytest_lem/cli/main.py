@@ -9,8 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_lem.cli.stored import add_baseline, add_clean, add_lists, add_report
+from pytest_lem.errors import LemError
+
 #: What shells say of a process that ended by the signals SIGINT and SIGPIPE.
 _INTERRUPTED, _UNREAD = 130, 141
+_MISTAKE = 2
 _DOCTOR_EPILOG = """\
 exit status:
   0  nothing is wrong; a machine without a sensor is not broken
@@ -36,7 +40,8 @@ what is listed can be set:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
 
-    It is 130 when it was interrupted, and 141 when nobody reads the output any more.
+    It is 2 after a mistake, which is told in one sentence; 130 when it was interrupted, and 141
+    when nobody reads the output any more.
     """
     parser = _parser()
     arguments = parser.parse_args(argv)
@@ -46,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads has enough, as in `lem doctor | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _UNREAD
+    except LemError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the output of a command
+        return _MISTAKE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)  # noqa: T201 - the output of a command
         return _INTERRUPTED
@@ -58,7 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_doctor(commands)
+    add_report(commands)
     _add_ls(commands)
+    add_baseline(commands)
+    add_clean(commands)
     return parser
 
 
@@ -108,6 +119,7 @@ def _add_ls(commands: Any) -> None:
     params.set_defaults(run=_list_params)
     params.add_argument("--backend", metavar="NAME", help="only the options of this backend")
     params.add_argument("--json", action="store_true", help="print one JSON document")
+    add_lists(nouns)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite, log
+from math import log
 from statistics import fmean
 from typing import Any
 
 from pytest_lem.case import digest
 from pytest_lem.gate.history import History
 from pytest_lem.gate.key import Difference, UnderTest, differences, identity
-from pytest_lem.results.entry import Entry, Figure
+from pytest_lem.results.entry import Entry
 from pytest_lem.results.record import Comparability
 from pytest_lem.results.session import Session
 
@@ -22,16 +23,21 @@ OTHER_BOARD_CV = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """An entry of the history, with the facts under which it was measured."""
+    """An entry of the history, with the facts under which it was measured.
+
+    Attributes:
+        session: the run that measured it.
+        key: hash of the facts that must agree.
+        board: the boards on which it ran, or the machine, as a text.
+
+    """
 
     session: str
     entry: Entry
     facts: Comparability
 
-    @property
-    def board(self) -> tuple[Any, ...]:
-        """Return the boards on which it ran, or the machine."""
-        return tuple(self.facts.warn.get("board") or ())
+    key: str = ""
+    board: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,9 @@ class Found:
         of how boards differ.
         """
         figures = [
-            (p, f) for p in self.past if (f := p.entry.figures.get(metric)) and _is_usable(f)
+            (p, f)
+            for p in self.past
+            if (f := p.entry.figures.get(metric)) and f.is_usable and metric not in p.entry.unjudged
         ]
         if not figures:
             return None
@@ -73,6 +81,7 @@ class Found:
             logs=[fmean(logs) for logs in boards.values()],
             prior_cv=max(prior_cv, OTHER_BOARD_CV),
             resolution=resolution,
+            sessions=len(figures),
         )
 
 
@@ -85,33 +94,28 @@ class Baseline:
     sessions: int = 0
     cases: dict[str, list[Past]] = field(default_factory=lambda: defaultdict(list))
     _identities: dict[str, str] = field(default_factory=dict)
-    _keys: dict[str, str] = field(default_factory=dict)
+    _keys: dict[int, tuple[Comparability, str]] = field(default_factory=dict)
 
     def add(self, session: Session) -> None:
         """Take in a session; the oldest comes first."""
         self.sessions += 1
+        named = {name: (f, self._key(f), board_of(f)) for name, f in session.facts.items()}
         for entry in session.entries:
-            if entry.state == "joined":
-                facts = session.facts[entry.comparability]
-                entry.unknown = {}  # nobody asks, and there are many
-                self.cases[self.identity(entry)].append(Past(session.run, entry, facts))
-
-    @property
-    def is_empty(self) -> bool:
-        """Tell whether nothing has joined it yet."""
-        return not self.cases
+            if entry.state == "joined" and entry.is_sound and entry.comparability in named:
+                past = Past(session.run, entry, *named[entry.comparability])
+                self.cases[self.identity(entry)].append(past)
 
     def find(self, entry: Entry, facts: Comparability) -> Found:
         """Return what there is to compare an entry with."""
         past = self.cases.get(self.identity(entry), [])
         key = self._key(facts)
-        same = [p for p in past if self._key(p.facts) == key]
+        same = [p for p in past if p.key == key]
         if past and not same:
             before, now = past[-1].facts.refuse, facts.refuse
             rest = self.under_test.rest
             return Found(differing=differences(rest(before), rest(now)))
         runs = [p.session for p in same]
-        board = tuple(facts.warn.get("board") or ())
+        board = board_of(facts)
         here = [p for p in same if p.board == board]
         return Found(
             past=here or same,
@@ -130,17 +134,22 @@ class Baseline:
         return found
 
     def _key(self, facts: Comparability) -> str:
-        """Return the hash of the facts that must agree, of each set of facts once."""
-        found = self._keys.get(facts.hash)
-        if found is None:
-            found = key_of(facts.refuse, self.under_test)
-            self._keys[facts.hash] = found
-        return found
+        """Return the hash of the facts that must agree, worked out once for each object."""
+        known = self._keys.get(id(facts))
+        if known is None:  # the object is kept with it, so that its number is not given again
+            known = facts, key_of(facts.refuse, self.under_test)
+            self._keys[id(facts)] = known
+        return known[1]
 
 
 def key_of(refuse: Mapping[str, Any], under_test: UnderTest) -> str:
     """Return the hash of the facts that must agree."""
     return digest(under_test.rest(refuse))
+
+
+def board_of(facts: Comparability) -> str:
+    """Return the boards on which something ran, or the machine, as a text to compare."""
+    return json.dumps(facts.warn.get("board"), sort_keys=True)
 
 
 def baseline_of(name: str, sessions: Iterable[Session], under_test: UnderTest) -> Baseline:
@@ -149,7 +158,3 @@ def baseline_of(name: str, sessions: Iterable[Session], under_test: UnderTest) -
     for session in sessions:
         found.add(session)
     return found
-
-
-def _is_usable(figure: Figure) -> bool:
-    return isfinite(figure.value) and figure.value > 0

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import exp, fsum, log
+from typing import NamedTuple
 
 from pytest_lem.gate.baseline import Found
-from pytest_lem.gate.history import History
 from pytest_lem.gate.key import UnderTest, differences
 from pytest_lem.gate.verdict import Cause
-from pytest_lem.results.entry import Entry
+from pytest_lem.results.entry import Entry, is_credible
 from pytest_lem.results.record import Comparability
 
 #: The speed that belongs to an energy: joules for one thing are watts over things per second.
@@ -25,12 +25,32 @@ _LARGEST_TEMPERATURE_CHANGE_C = 5.0
 _SURROUNDINGS = ("driver", "vbios", "kernel", "python")
 
 
+class Surroundings(NamedTuple):
+    """What is the same for all figures of a case."""
+
+    beside: dict[str, list[float]]
+    cautions: tuple[Cause, ...]
+    under_test: list[str]
+
+
+def surroundings(
+    entry: Entry, facts: Comparability, found: Found, under_test: UnderTest
+) -> Surroundings:
+    """Return what stands beside the figures of an entry; nothing where it has no history."""
+    if not found.past:
+        return Surroundings({}, (), [])
+    moved = beside(entry, found)
+    remarks = tuple(cautions(entry, facts, found, moved))
+    return Surroundings(moved, remarks, tested(entry, facts, found, under_test))
+
+
 def speed_ratio(metric: str, entry: Entry, found: Found) -> float | None:
     """Return the speed of an entry over that of the history; None where it is not known."""
     name = _SPEEDS.get(metric)
     now = entry.figures.get(name) if name else None
-    before = [f.value for p in found.past if (f := p.entry.figures.get(name or ""))]
-    if now is None or not before or min(now.value, *before) <= 0:
+    figures = (p.entry.figures.get(name or "") for p in found.past)
+    before = [f.value for f in figures if f and f.is_usable]
+    if now is None or not before or not now.is_usable:
         return None
     ratio = now.value / exp(fsum(map(log, before)) / len(before))
     return 1 / ratio if name == "call_duration_s" else ratio
@@ -47,26 +67,22 @@ def beside(entry: Entry, found: Found) -> dict[str, list[float]]:
             _occupancy(entry),
         ),
     }
-    known = {name: ([b for b in old if b is not None], now) for name, (old, now) in pairs.items()}
-    return {
-        n: [fsum(old) / len(old), now] for n, (old, now) in known.items() if old and now is not None
-    }
+    known = {name: (_credible(old), _credible([now])) for name, (old, now) in pairs.items()}
+    return {n: [fsum(old) / len(old), *now] for n, (old, now) in known.items() if old and now}
+
+
+def _credible(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None and is_credible(value)]
 
 
 def cautions(
-    entry: Entry,
-    facts: Comparability,
-    found: Found,
-    history: History,
-    moved: Mapping[str, list[float]],
+    entry: Entry, facts: Comparability, found: Found, moved: Mapping[str, list[float]]
 ) -> Iterator[Cause]:
     """Say what a reader of the comparison has to know; `moved` is what stands beside it."""
     if not found.on_same_board:
         yield Cause.OTHER_BOARD
-    if not history.is_settled:
-        yield Cause.SCATTER_ASSUMED
     clock, heat = moved.get("sm_clock_mhz"), moved.get("start_c")
-    if clock and abs(clock[1] / clock[0] - 1) > _LARGEST_CLOCK_CHANGE:
+    if clock and abs(clock[1] - clock[0]) > _LARGEST_CLOCK_CHANGE * clock[0]:
         yield Cause.OTHER_CLOCK
     if heat and abs(heat[1] - heat[0]) > _LARGEST_TEMPERATURE_CHANGE_C:
         yield Cause.OTHER_TEMPERATURE

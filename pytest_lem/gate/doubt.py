@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isfinite
 
 from pytest_lem.energy.reading import Tier
 from pytest_lem.flags import Flag
@@ -32,7 +31,7 @@ def _spoilt(entry: Entry, rule: Rule, *, allows_estimates: bool) -> Iterator[Cau
     figure = entry.figures.get(rule.metric)
     if entry.validity == "invalid":
         yield Cause.INVALID_ROUNDS
-    if figure is None or not isfinite(figure.value) or figure.value <= 0:
+    if figure is None or not figure.is_usable:
         yield Cause.NO_VALUE
     yield from (cause for flag, cause in _OF_ALL.items() if flag in entry.flags)
     if not rule.is_energy:

@@ -20,6 +20,8 @@ PRIOR_SESSIONS = 4
 SETTLED_SESSIONS = 8
 #: How often the gate has to find a change for it to count as found, over both of its tests.
 POWER = 0.8
+#: What each of two independent tests needs for that.
+_OF_TWO = sqrt(POWER)
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: what is worked out is kept
@@ -30,12 +32,14 @@ class History:
         logs: their logarithms, one for each session, at least one.
         prior_cv: scatter between sessions, as a share, that is assumed before any is seen.
         resolution: scatter, as a share, below which the figure cannot be told at all.
+        sessions: how many stand behind it, where several make one logarithm.
 
     """
 
     logs: Sequence[float]
     prior_cv: float
     resolution: float = 0.0
+    sessions: int | None = None
 
     @cached_property
     def mean(self) -> float:
@@ -81,13 +85,13 @@ def interval(change: float, history: History, *, confidence: float = 0.95) -> tu
     return change - half, change + half
 
 
-def least_found(allowed: float, history: History, *, alpha: float) -> float:
-    """Return the least worsening of the logarithm that is found in four of five nights.
+def least_found(allowed: float, history: History, *, alpha: float, power: float = _OF_TWO) -> float:
+    """Return the least worsening of the logarithm that one test finds with this power.
 
-    Both tests, the first and its repetition, have to find it; they count as independent.
+    That is the power of each of two, the first and its repetition, unless told otherwise.
     """
     degrees = history.degrees
-    quantiles = _quantile(degrees, 1 - alpha) + _quantile(degrees, sqrt(POWER))
+    quantiles = _quantile(degrees, 1 - alpha) + _quantile(degrees, power)
     return allowed + quantiles * history.error
 
 

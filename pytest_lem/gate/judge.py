@@ -8,9 +8,9 @@ from math import exp, isinf, log
 
 from pytest_lem.gate.attribution import attribution
 from pytest_lem.gate.baseline import Baseline, Found
-from pytest_lem.gate.context import beside, cautions, speed_ratio, tested
+from pytest_lem.gate.context import Surroundings, speed_ratio, surroundings
 from pytest_lem.gate.doubt import doubts
-from pytest_lem.gate.history import History, interval, least_found, p_value
+from pytest_lem.gate.history import POWER, History, interval, least_found, p_value
 from pytest_lem.gate.key import unknown_facts
 from pytest_lem.gate.rule import Rule
 from pytest_lem.gate.sentence import sentence
@@ -20,6 +20,10 @@ from pytest_lem.results.definitions import EXACT, METRICS
 from pytest_lem.results.entry import Entry, figures_of
 from pytest_lem.results.record import Comparability
 
+#: Changes beyond are as good as infinite, which no file can hold.
+_LARGEST_LOG = 50.0
+#: What logarithms of equal figures may differ by.
+_ROUNDING = 1e-9
 #: With free length, less than this share of the baseline's output is a regression by itself.
 _LEAST_LENGTH = 0.9
 
@@ -52,6 +56,7 @@ class _Subject:
     facts: Comparability
     rule: Rule
     found: Found
+    around: Surroundings
     is_repeatable: bool
 
 
@@ -78,7 +83,8 @@ class Judge:
         """
         found = self.baseline.find(entry, facts)
         chosen = [rule for rule in rules if applies(rule, entry)]
-        subjects = (_Subject(entry, facts, rule, found, is_repeatable) for rule in chosen)
+        around = surroundings(entry, facts, found, self.baseline.under_test)
+        subjects = (_Subject(entry, facts, rule, found, around, is_repeatable) for rule in chosen)
         judged = [self._judged(subject) for subject in subjects]
         for comparison in judged:
             comparison.m = len(judged)
@@ -130,22 +136,27 @@ class Judge:
             theta=rule.theta,
             absolute=rule.absolute or None,
             promise=max(self.terms.promise, 2 * rule.theta),
+            reasons=[],
+            differences=[],
+            under_test=[],
+            beside={},
         )
 
     def _compared(self, blank: Comparison, subject: _Subject, history: History) -> Comparison:
         """Say how the figure changed, and what else did."""
-        entry, facts, rule, found = subject.entry, subject.facts, subject.rule, subject.found
+        entry, rule, found = subject.entry, subject.rule, subject.found
         change = log(entry.figures[rule.metric].value) - history.mean
         speed = speed_ratio(rule.metric, entry, found)
-        moved = beside(entry, found)
         blank.ratio = exp(change)
         blank.interval = [exp(x) for x in interval(change, history)]
-        blank.sessions = len(found.past)
+        blank.sessions = history.sessions or len(history.logs)
         blank.scatter = history.scatter
         blank.attribution = attribution(exp(change), speed) if speed else None
-        blank.beside = moved
-        blank.under_test = tested(entry, facts, found, self.baseline.under_test)
-        blank.reasons = [str(c) for c in cautions(entry, facts, found, history, moved)]
+        blank.beside = subject.around.beside
+        blank.under_test = subject.around.under_test
+        blank.reasons = [str(cause) for cause in subject.around.cautions]
+        if not history.is_settled:
+            blank.reasons.append(str(Cause.SCATTER_ASSUMED))
         return blank
 
     def _tested(self, compared: Comparison, subject: _Subject, history: History) -> Comparison:
@@ -159,7 +170,12 @@ class Judge:
         p_better = p_value(-worsening, allowed, history)
         alpha = self.terms.alpha if is_repeatable else self.terms.alpha**2
         compared.p, compared.alpha = p, alpha
-        compared.mde = exp(least_found(allowed, history, alpha=self.terms.alpha)) - 1
+        least = (
+            least_found(allowed, history, alpha=alpha)
+            if is_repeatable
+            else least_found(allowed, history, alpha=alpha, power=POWER)
+        )
+        compared.mde = exp(min(least, _LARGEST_LOG)) - 1
         if p <= alpha:
             return _with(compared, Verdict.REGRESSED, [])
         if p_better <= alpha:
@@ -194,10 +210,9 @@ def confirmed(first: Comparison, second: Comparison) -> Comparison:
     """
     if first.verdict not in _TENTATIVE or first.p is None:
         return first
-    repeated = first.model_copy()
-    repeated.p_repeated = second.p
     if second.p is None:
-        return _told(_with(repeated, Verdict(second.verdict), [Cause(r) for r in second.reasons]))
+        return second.model_copy(update={"p": first.p})
+    repeated = first.model_copy(update={"p_repeated": second.p})
     if second.verdict == first.verdict:
         return _told(repeated)
     return _told(_with(_unremarkable(repeated), None, [Cause.NOT_REPEATED]))
@@ -253,6 +268,7 @@ def _exact(compared: Comparison, rule: Rule, history: History) -> Comparison:
     allowed = rule.allowed(exp(history.mean))
     worsening = rule.worsening(log(compared.ratio or 1.0))
     compared.mde, compared.interval = exp(allowed) - 1, None
-    if worsening > allowed:
+    limit = allowed + _ROUNDING
+    if worsening > limit:
         return _with(compared, Verdict.REGRESSED, [])
-    return _with(compared, Verdict.IMPROVED if worsening < -allowed else Verdict.PASS, [])
+    return _with(compared, Verdict.IMPROVED if worsening < -limit else Verdict.PASS, [])

@@ -12,7 +12,11 @@ _MOST_DIFFERENCES = 6
 
 def sentence(comparison: Comparison) -> str:
     """Return what a person needs to know: what changed, by how much, against what, and why."""
-    if comparison.ratio is None or comparison.verdict in {Verdict.INVALID, Verdict.INCONCLUSIVE}:
+    return "".join(c if c.isprintable() else "?" for c in _sentence(comparison))
+
+
+def _sentence(comparison: Comparison) -> str:
+    if comparison.ratio is None or comparison.verdict in _UNDECIDED:
         return _undecided(comparison)
     if Cause.SHORTER_OUTPUT in comparison.reasons:
         before, now = comparison.beside["output_tokens"]
@@ -62,6 +66,9 @@ def _changed(c: Comparison) -> str:
     return text
 
 
+_UNDECIDED = frozenset(
+    {Verdict.INVALID, Verdict.INCONCLUSIVE, Verdict.INCOMPARABLE, Verdict.MISSING}
+)
 _WORDS = {
     Verdict.INVALID: "cannot be judged against",
     Verdict.INCONCLUSIVE: "decides nothing against",

@@ -78,8 +78,8 @@ _TEXTS = {
     Cause.NEVER_FAILS: "what the rule allows is as large as the figure itself, so that it could "
     "never fail; allow less",
     Cause.NOT_MEASURED: "its test is gone, or was selected and measured nothing",
-    Cause.NOT_REPEATABLE: "a window or a body that ran once cannot be measured again, so a single "
-    "test at a stricter level decides",
+    Cause.NOT_REPEATABLE: "a window, a body that ran once or a run that is over cannot be "
+    "measured again, so a single test at a stricter level decides",
     Cause.NOT_REPEATED: "a second measurement in the same job did not confirm it",
     Cause.NO_HISTORY: "the baseline does not have this case; add it with --lem-save",
     Cause.NO_VALUE: "the figure is unknown; its record says why",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,9 +102,12 @@ class Measurement:
     @property
     def on_gpu(self) -> bool:
         """Tell whether the work ran on a GPU, by what the engine says."""
-        return bool(self.applied.get("device_uuids")) or str(
-            self.applied.get("device", "")
-        ).startswith("cuda")
+        return is_on_gpu(self.applied)
+
+
+def is_on_gpu(applied: Mapping[str, Any]) -> bool:
+    """Tell from what is in force whether work ran on a GPU."""
+    return bool(applied.get("device_uuids")) or str(applied.get("device", "")).startswith("cuda")
 
 
 def round_of(

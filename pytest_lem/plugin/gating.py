@@ -10,10 +10,11 @@ import pytest
 
 from pytest_lem.config.gate import GateSettings
 from pytest_lem.config.resolve import Resolved
-from pytest_lem.errors import LemError, config_error
+from pytest_lem.errors import LemError
 from pytest_lem.gate.baseline import Baseline, baseline_of
 from pytest_lem.gate.judge import Judge, Terms
 from pytest_lem.gate.key import UnderTest
+from pytest_lem.gate.promise import promise_of
 from pytest_lem.gate.rule import DEFAULTS, Rule, rules_of
 from pytest_lem.plugin.rundir import run_directory, store_directory
 from pytest_lem.plugin.settings import is_gated, resolved_gate
@@ -23,7 +24,6 @@ from pytest_lem.results.record import Comparability, Record
 from pytest_lem.results.store import Store, check_name, is_name
 
 _GATE = pytest.StashKey["Gating | None"]()
-_DEFAULT_PROMISE = 0.10
 #: The history of a run that has no branch and is compared with none.
 _UNNAMED = "default"
 _NOTHING_KNOWN = Comparability(refuse={}, warn={}, hash="")
@@ -108,19 +108,10 @@ def rules_in(resolved: Resolved) -> tuple[Rule, ...]:
 
 
 def terms_of(gate: GateSettings, rules: Sequence[Rule], *, is_saving: bool) -> Terms:
-    """Return the terms; a promise below twice what is allowed cannot be kept."""
-    promise = _DEFAULT_PROMISE
-    if gate.promise_pct is not None:
-        promise = gate.promise_pct / 100
-        largest = max(rules, key=lambda rule: rule.theta)
-        if promise < 2 * largest.theta:
-            raise config_error(
-                f"--lem-promise {gate.promise_pct:g}: no gate can undertake to find less than "
-                f"twice what it allows, and {largest} allows {100 * largest.theta:g} %"
-            )
+    """Return the terms on which the settings let a gate decide."""
     return Terms(
         alpha=gate.alpha,
-        promise=promise,
+        promise=promise_of(gate.promise_pct, rules, "--lem-promise"),
         prior_cv=gate.session_cv,
         allows_estimates=gate.estimates,
         is_saving=is_saving,

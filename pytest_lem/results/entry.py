@@ -12,12 +12,15 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pytest_lem.energy.reading import Energy, headline
+from pytest_lem.case import digest
+from pytest_lem.energy.reading import TIERS, Domain, Energy, Tier, headline
 from pytest_lem.flags import Flag
+from pytest_lem.measure.round import is_on_gpu
 from pytest_lem.results.definitions import GATEABLE
 from pytest_lem.results.nodeid import without_cycle
 from pytest_lem.results.record import (
     CaseSettings,
+    Comparability,
     EnergyRecord,
     Record,
     RequestRecord,
@@ -32,6 +35,7 @@ OF_CALLS = frozenset(
     {"energy_per_call_j", "energy_per_unit_j", "unit_throughput_per_s", "call_duration_s"}
 )
 OF_ANY = frozenset({"power_mean_w", "peak_host_memory_bytes", "peak_device_memory_bytes"})
+_SMALLEST, _LARGEST = 1e-30, 1e30
 #: Times are stored to the microsecond.
 _CLOCK_S = 1e-6
 
@@ -46,6 +50,11 @@ class Figure(NamedTuple):
 
     value: float
     resolution: float
+
+    @property
+    def is_usable(self) -> bool:
+        """Tell whether it can be a measurement: above 0, and not beyond all measure."""
+        return is_credible(self.value) and self.value > 0 and 0 <= self.resolution <= 1
 
 
 @dataclass(slots=True, kw_only=True, config=ConfigDict(extra="ignore", allow_inf_nan=False))
@@ -83,6 +92,9 @@ class Entry:
         default=None, description="Mean temperature at the start of a round."
     )
     sm_clock_mhz: float | None = None
+    unjudged: list[str] = Field(
+        default_factory=list, description="Figures that were not to be trusted when it was saved."
+    )
     verdict: str | None = Field(
         default=None, description="What the gate said; null: nothing was gated."
     )
@@ -102,7 +114,6 @@ def entry_of(records: Sequence[Record]) -> Entry:
     Sums are pooled first and divided last, latencies are those of all requests together.
     """
     first = records[0]
-    energy = first.metrics["energy_per_call_j" if first.case.kind == "call" else _PER_REQUEST]
     found = {name: _pooled(name, records) for name in figures_of(first.case.kind)}
     values = {n: v for n, v in found.items() if isinstance(v, float)}
     return Entry(
@@ -111,14 +122,14 @@ def entry_of(records: Sequence[Record]) -> Entry:
         kind=first.case.kind,
         nodeid=without_cycle(first.nodeid),
         settings=flat_settings(first.case.settings),
-        comparability=first.comparability.hash if first.comparability else "",
+        comparability=facts_name(first.comparability) if first.comparability else "",
         source_sha256=first.source_sha256,
         origin=first.origin,
         status="failed" if any(r.status == "failed" for r in records) else "ok",
         validity=max((r.validity for r in records), key=("valid", "unknown", "invalid").index),
         reasons=sorted({reason for r in records for reason in r.reasons}),
         flags=sorted({flag for r in records for flag in r.flags}),
-        tier=energy.tier,
+        tier=_tier(records),
         figures={n: Figure(v, _resolution(n, v, records)) for n, v in values.items()},
         unknown={n: why for n, why in found.items() if isinstance(why, str)},
         measurements=_each(values, records) if len(records) > 1 else {},
@@ -129,11 +140,21 @@ def entry_of(records: Sequence[Record]) -> Entry:
     )
 
 
+def is_credible(value: float) -> bool:
+    """Tell whether a number can be anything that was measured: numbers beyond would overflow."""
+    return value == 0 or _SMALLEST < abs(value) < _LARGEST
+
+
 @cache
 def figures_of(kind: str) -> tuple[str, ...]:
     """Return the figures that a kind of case can have."""
     is_call = kind == "call"
     return tuple(name for name in FIGURES if name in OF_ANY or (name in OF_CALLS) == is_call)
+
+
+def facts_name(facts: Comparability) -> str:
+    """Return the name under which a session has the facts of its entries: theirs, board and all."""
+    return digest({"refuse": facts.refuse, "warn": facts.warn})
 
 
 def flat_settings(settings: CaseSettings) -> dict[str, Any]:
@@ -151,19 +172,27 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 def _pooled(name: str, records: Sequence[Record]) -> float | str:
     """Return a figure of all records, or why it is unknown."""
-    metrics = [r.metrics[name] for r in records]
-    values = [m.value for m in metrics if m.value is not None]
+    metrics = [r.metrics.get(name) for r in records]
+    values = [m.value for m in metrics if m is not None and m.value is not None]
     if len(values) < len(metrics):
-        return next(m.reason or "no value" for m in metrics if m.value is None)
+        lacking = (m for m in metrics if m is None or m.value is None)
+        return next((m.reason if m else None) or "no value" for m in lacking)
     if len(values) == 1:
         return values[0]
     if name in _LATENCIES:
-        return percentile([x for r in _requests(records) for x in _LATENCIES[name](r)], 0.5)
-    if name in _WEIGHTS:
-        weights = [sum(map(_WEIGHTS[name], r.rounds)) for r in records]
-        weighted = sum(v * w for v, w in zip(values, weights, strict=True))
-        return weighted / sum(weights)
-    return max(values)
+        samples = [x for r in _requests(records) for x in _LATENCIES[name](r)]
+        return percentile(samples, 0.5) if samples else _NOTHING
+    return _weighted(name, values, records) if name in _WEIGHTS else max(values)
+
+
+def _weighted(name: str, values: Sequence[float], records: Sequence[Record]) -> float | str:
+    """Return the ratio of the sums behind several ratios."""
+    weights = [sum(map(_WEIGHTS[name], r.rounds)) for r in records]
+    if not sum(weights):
+        return _NOTHING
+    if name == "batch_occupancy":  # a harmonic mean over requests
+        return sum(weights) / sum(w / v for v, w in zip(values, weights, strict=True))
+    return sum(v * w for v, w in zip(values, weights, strict=True)) / sum(weights)
 
 
 def _each(names: Mapping[str, float], records: Sequence[Record]) -> dict[str, list[float]]:
@@ -183,14 +212,25 @@ def _resolution(name: str, value: float, records: Sequence[Record]) -> float:
 
 
 def _headline(record: Record, r: RoundRecord) -> list[Energy]:
-    on_gpu = bool(record.applied.get("device_uuids"))
-    return headline([_energy(e) for e in r.energies], on_gpu=on_gpu)
+    energies = [_energy(e) for e in r.energies]
+    return headline(energies, on_gpu=is_on_gpu(record.applied))
 
 
 def _energy(e: EnergyRecord) -> Energy:
     return Energy(
-        domain=e.domain, device=e.device, tier=e.tier, value_j=e.value, u_random_j=e.u_random
+        domain=Domain(e.domain),
+        device=e.device,
+        tier=Tier(e.tier),
+        value_j=e.value,
+        u_random_j=e.u_random,
     )
+
+
+def _tier(records: Sequence[Record]) -> str | None:
+    """Return the worst tier of the energy of the cycles."""
+    name = "energy_per_call_j" if records[0].case.kind == "call" else _PER_REQUEST
+    found = [m.tier for r in records if (m := r.metrics.get(name)) and m.tier]
+    return max(map(Tier, found), key=TIERS.index, default=None)
 
 
 def _requests(records: Sequence[Record]) -> Iterator[RequestRecord]:
@@ -228,6 +268,7 @@ def _tpot(request: RequestRecord) -> list[float]:
     return [(times[-1] - times[0]) / (len(times) - 1)] if len(times) > 1 else []
 
 
+_NOTHING = "the rounds hold nothing to work it out from"
 _PER_REQUEST = "energy_per_request_j"
 _LATENCIES: dict[str, Callable[[RequestRecord], list[float]]] = {"ttft_s": _ttft, "tpot_s": _tpot}
 #: What a figure is divided by: that many of it are in each round.

@@ -66,7 +66,7 @@ def read_run(path: str | Path) -> RunFile:
         version = str(content["schema_version"])
     except OSError as error:
         raise _unreadable(path, error.strerror or "unreadable") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _unreadable(path, "it is damaged or no run file") from error
     if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
         raise _unreadable(path, f"its format is {version}, and this release reads {SCHEMA_VERSION}")

@@ -6,11 +6,9 @@ run with the facts that its entries share; each of the others is an entry.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.results.definitions import DEFINITIONS_VERSION
-from pytest_lem.results.entry import Entry, entry_of
+from pytest_lem.results.entry import Entry, entry_of, facts_name
 from pytest_lem.results.record import Comparability, Record, Stored
 from pytest_lem.results.replace import replace
 from pytest_lem.results.run import Run
@@ -40,7 +38,7 @@ class Session(Stored):
     preset: str | None = None
     exit_status: int | None = None
     facts: dict[str, Comparability] = Field(
-        {}, description="Facts that must agree, by the hash that entries name."
+        {}, description="Facts that must agree, and those that warn, by the name in entries."
     )
     entries: list[Entry] = Field([], exclude=True)
 
@@ -84,8 +82,9 @@ def session_of(
 
 
 def facts_of(records: Iterable[Record]) -> dict[str, Comparability]:
-    """Return the facts of records by their hash."""
-    return {r.comparability.hash: r.comparability for r in records if r.comparability}
+    """Return the facts of records by the name that their entries have for them."""
+    found = (r.comparability for r in records if r.comparability)
+    return {facts_name(facts): facts for facts in found}
 
 
 def write_session(session: Session, path: Path) -> None:
@@ -102,8 +101,7 @@ def read_session(path: Path) -> Session:
     lines = _sealed_lines(path)
     try:
         session = Session.model_validate_json(next(lines))
-        with _uncollected():
-            session.entries = [_ENTRY.validate_json(line) for line in lines]
+        session.entries = [_ENTRY.validate_json(line) for line in lines]
     except StopIteration:
         raise _unreadable(path, "it is empty") from None
     except ValidationError as error:
@@ -116,22 +114,15 @@ def read_session(path: Path) -> Session:
             f"its figures are defined as in version {session.definitions_version}, those of this "
             f"release as in {DEFINITIONS_VERSION}",
         )
+    try:
+        for facts in session.facts.values():
+            facts_name(facts)
+    except ValueError as error:  # infinite, or no number
+        raise _unreadable(path, f"`facts`: {error}") from error
     named = {entry.comparability for entry in session.entries}
     if missing := named - set(session.facts) - {""}:
         raise _unreadable(path, f"the facts {min(missing)[:12]} are not in it")
     return session
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Let garbage be: to look for it among entries that all stay costs as much as making them."""
-    is_collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if is_collecting:
-            gc.enable()
 
 
 def _sealed_lines(path: Path) -> Iterator[bytes]:
@@ -143,7 +134,7 @@ def _sealed_lines(path: Path) -> Iterator[bytes]:
     try:
         found = json.loads(head)
         form, version, seal = found["format"], str(found["schema_version"]), found["sha256"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         form = None
     if form != FORMAT:
         raise _unreadable(path, "it is damaged or no session of pytest-lem")

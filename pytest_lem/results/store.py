@@ -15,6 +15,8 @@ from pytest_lem.results.session import FORMAT, Session, read_session, session_of
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SESSION = "session.jsonl"
+#: What else a run's folder may have: of a run that was killed, the journal alone.
+_RUN_FILES = ("run.json", "journal.jsonl")
 
 
 class Store:
@@ -65,12 +67,7 @@ class Store:
             return list(_at(base / Path(reference).expanduser()))
         paths = self.history(reference)
         if not paths:
-            known = self.names()
-            raise LemError(
-                f"the store {self.root} has no history `{reference}`; "
-                + (did_you_mean(reference, known) if known else "make it with --lem-save"),
-                kind=FailureKind.DATA,
-            )
+            raise self._unknown(reference)
         return [read_session(path) for path in paths]
 
     def accept(self, name: str, run: str | None, cases: list[str]) -> list[str]:
@@ -79,22 +76,23 @@ class Store:
         `run` is the session, None for the latest with any that wait; without `cases`, all of them.
         """
         folder = self._folder(name)
-        with FileLock(folder / ".lock"):
-            for path in reversed(_sessions_in(folder)):
-                if run is not None and path.stem != run:
-                    continue
-                session = read_session(path)
-                chosen = [
-                    entry
-                    for entry in session.entries
-                    if entry.state == "waiting" and (not cases or entry.key in cases)
-                ]
-                if chosen:
-                    for entry in chosen:
-                        entry.state = "joined"
-                    _written(session, path)
-                    return [entry.key for entry in chosen]
-        return []
+        if not self.history(name):
+            raise self._unknown(name)
+        try:
+            with FileLock(folder / ".lock"):
+                return _accepted(_sessions_in(folder), run, cases)
+        except OSError as error:
+            raise LemError(
+                f"cannot write in {folder} ({error.strerror}); make it writable",
+                kind=FailureKind.STORAGE,
+            ) from error
+
+    def _unknown(self, name: str) -> LemError:
+        known = self.names()
+        hint = did_you_mean(name, known) if known else "make it with --lem-save"
+        return LemError(
+            f"the store {self.root} has no history `{name}`; {hint}", kind=FailureKind.DATA
+        )
 
     def _folder(self, name: str) -> Path:
         check_name(name)
@@ -118,6 +116,22 @@ def _sessions_in(folder: Path) -> list[Path]:
     return sorted(folder.glob("[!.]*.jsonl"))
 
 
+def _accepted(paths: list[Path], run: str | None, cases: list[str]) -> list[str]:
+    """Let what waits in the latest session that fits join, and return its keys."""
+    for path in reversed(paths):
+        if run is not None and path.stem != run:
+            continue
+        session = read_session(path)
+        waiting = (entry for entry in session.entries if entry.state == "waiting")
+        chosen = [entry for entry in waiting if not cases or entry.key in cases]
+        if chosen:
+            for entry in chosen:
+                entry.state = "joined"
+            _written(session, path)
+            return [entry.key for entry in chosen]
+    return []
+
+
 def _written(session: Session, path: Path) -> Path:
     try:
         write_session(session, path)
@@ -135,8 +149,8 @@ def _at(path: Path) -> Iterator[Session]:
         yield _from_file(path)
     elif (path / _SESSION).exists():
         yield read_session(path / _SESSION).as_history()
-    elif (path / "run.json").exists():
-        yield _from_file(path / "run.json")
+    elif found := next((p for name in _RUN_FILES if (p := path / name).exists()), None):
+        yield _from_file(found)
     else:
         paths = _sessions_in(path)
         if not paths:
@@ -148,7 +162,7 @@ def _at(path: Path) -> Iterator[Session]:
 def _from_file(path: Path) -> Session:
     """Read a session; of a run file or a journal, make one."""
     if _is_session(path):
-        return read_session(path)
+        return read_session(path).as_history()
     run_file = read_run(path)
     return session_of(run_file.run, run_file.records, run_file.environments).as_history()
 
@@ -157,5 +171,5 @@ def _is_session(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return bool(json.loads(file.readline()).get("format") == FORMAT)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False

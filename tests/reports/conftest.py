@@ -11,8 +11,12 @@ from pytest_lem.case import Case, call_case, infer_case
 from pytest_lem.energy.reading import Domain, Energy, Tier
 from pytest_lem.flags import Flag, Reason
 from pytest_lem.measure.round import Measurement, Round, Work
+from pytest_lem.reports.summary import Gate, Summary, summary_of
 from pytest_lem.results.build import Context, build_record
+from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.record import Record
+from pytest_lem.results.run import Run
+from pytest_lem.results.session import session_of
 from pytest_lem.workloads.workload import Workload
 
 GIB = 2**30
@@ -97,5 +101,64 @@ def call() -> Callable[..., Record]:
     ) -> Any:
         units = 8.0 if unit else None
         return _record(call_case(name, unit=unit), {"work": Work(calls=4, units=units)}, **fields)
+
+    return make
+
+
+@pytest.fixture
+def summarise() -> Callable[..., Summary]:
+    """Make the summary of records as a run of the preset `standard` that ended well."""
+
+    def make(*records: Record, fields: tuple[str, ...] = (), exit_status: int | None = 0) -> Any:
+        run = Run(
+            id="20260102T030405-abcdef",
+            started="2026-01-02T03:04:05+00:00",
+            started_monotonic=0.0,
+            exit_status=exit_status,
+            preset="standard",
+        )
+        return summary_of(session_of(run, records, {}), fields, "--group-by")
+
+    return make
+
+
+@pytest.fixture
+def cycles() -> Callable[..., list[Record]]:
+    """Return a function that makes a record for each cycle, from a builder and its joules."""
+
+    def make(build: Callable[..., Record], *joules: float, **fields: Any) -> list[Record]:
+        records = [build(joules=value, **fields) for value in joules]
+        for number, record in enumerate(records, 1):
+            record.cycle = number
+        return records
+
+    return make
+
+
+@pytest.fixture
+def gate_of() -> Callable[..., Gate]:
+    """Make what a gate said of cases: a verdict on the energy of each."""
+
+    def make(*verdicts: tuple[Record, str], **fields: Any) -> Gate:
+        comparisons = [
+            Comparison(
+                case=record.case.key,
+                digest=record.case.digest,
+                metric="energy_per_call_j",
+                unit="J/call",
+                baseline="main",
+                candidate="20260102T030405-abcdef",
+                verdict=verdict,
+                reasons=["scatter_assumed"],
+                ratio=1.25,
+                interval=[1.125, 1.375],
+                mde=0.0625,
+                sessions=3,
+            )
+            for record, verdict in verdicts
+        ]
+        values = {"has_failed": False, "unmeasured": [], **fields}
+        rules = ["energy_per_call_j:1"]
+        return Gate(baseline="main", sessions=3, rules=rules, comparisons=comparisons, **values)
 
     return make

@@ -1,0 +1,38 @@
+"""What a command prints, and where."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+from collections.abc import Callable
+
+#: Into a file or a pipe a row has one line, however long.
+_UNLIMITED = 10_000
+
+
+def say(text: str) -> None:
+    """Print the output of a command."""
+    _be_lenient()
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+def draw(render: Callable[..., str]) -> None:
+    """Print what `render` returns for the width and the colours of the output."""
+    is_terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if is_terminal else _UNLIMITED
+    text = render(width=width, is_colored=is_terminal and "NO_COLOR" not in os.environ)
+    # Cells of tables end in spaces.
+    say("".join(f"{line.rstrip()}\n" for line in text.splitlines()))
+
+
+def complain(sentence: str) -> None:
+    """Print what is wrong, apart from the output."""
+    print(sentence, file=sys.stderr)  # noqa: T201 - the output of a command
+
+
+def _be_lenient() -> None:
+    """Let a character that the output lacks, such as ±, be replaced and not end the command."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")

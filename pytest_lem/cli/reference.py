@@ -1,0 +1,84 @@
+"""How a run is named on the command line, and where it is found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.results.session import Session
+from pytest_lem.results.store import Store, is_name
+
+#: Files that make a folder the folder of a run; the first that is there is read.
+RUN_FILES = ("session.jsonl", "run.json", "journal.jsonl")
+LATEST = "latest"
+
+
+def store_at(path: Path) -> Store:
+    """Return the store in a folder; raises LemError (`data`) where there is no such folder."""
+    if not path.is_dir():
+        raise _wrong(f"there is no store at {path}; name the folder with --store")
+    return Store(path)
+
+
+def find_session(store: Store, reference: str) -> Session:
+    """Return the session of a run by its id, the beginning of one, `latest`, or a path.
+
+    What is in the store goes before a path of the same name. Raises LemError (`data`) for what is
+    not there, has no case, or cannot be believed.
+    """
+    session = read_at(_place(store, reference))
+    if not session.entries:
+        raise _wrong(f"the run {session.run} has no case, so there is nothing to report")
+    return session
+
+
+def read_at(path: Path) -> Session:
+    """Return the session at a path: that of a run's folder, a session, a run file or a journal."""
+    if path.is_dir():
+        path = next((path / name for name in RUN_FILES if (path / name).exists()), path)
+    # A name would be looked up in a store; this is a path, however short.
+    sessions = Store(path).read(str(path) if path.is_absolute() else f"./{path}", Path())
+    if len(sessions) > 1:
+        raise _wrong(f"{path} is a folder of {len(sessions)} sessions; name one of them")
+    return sessions[0]
+
+
+def one_of(names: Sequence[str], reference: str, where: str, command: str) -> str:
+    """Return the name that is, or alone begins with, a reference; `command` lists them all."""
+    found = [name for name in names if name == reference]
+    found = found or [name for name in names if name.startswith(reference)]
+    if len(found) > 1:
+        raise _wrong(
+            f"{where}: `{reference}` begins the names of {len(found)} of them "
+            f"({found[0]}, {found[1]}{', …' if found[2:] else ''}); give more of it"
+        )
+    if not found:
+        near = get_close_matches(reference, names, n=1)
+        tail = f"did you mean `{near[0]}`?" if near else f"`{command}` lists what there is"
+        raise _wrong(f"{where}: there is no `{reference}`; {tail}")
+    return found[0]
+
+
+def is_run(directory: Path) -> bool:
+    """Tell whether a folder is that of a run."""
+    return any((directory / name).is_file() for name in RUN_FILES)
+
+
+def _place(store: Store, reference: str) -> Path:
+    if not is_name(reference):
+        return Path(reference).expanduser()
+    runs = [directory.name for directory in store.run_directories() if is_run(directory)]
+    if reference == LATEST:
+        if not runs:
+            raise _wrong(f"the store {store} has no run")
+        return store.runs / runs[-1]
+    is_known = any(run.startswith(reference) for run in runs)
+    if not is_known and Path(reference).exists():
+        return Path(reference)
+    return store.runs / one_of(runs, reference, f"runs of the store {store}", "lem ls runs")
+
+
+def _wrong(sentence: str) -> LemError:
+    return LemError(sentence, kind=FailureKind.DATA)

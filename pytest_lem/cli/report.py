@@ -1,0 +1,85 @@
+"""`lem report`: the figures of a run, and what they are against a baseline."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_lem.cli.printing import complain, draw, say
+from pytest_lem.cli.reference import find_session
+from pytest_lem.gate.afterwards import history_for, judge_session, unmeasured
+from pytest_lem.gate.judge import Judge, Terms
+from pytest_lem.gate.key import UnderTest
+from pytest_lem.gate.promise import promise_of
+from pytest_lem.gate.rule import DEFAULTS, rules_of
+from pytest_lem.gate.verdict import FAILING
+from pytest_lem.reports.delimited import delimited
+from pytest_lem.reports.document import document
+from pytest_lem.reports.markdown import markdown
+from pytest_lem.reports.overview import overview
+from pytest_lem.reports.summary import Gate, Summary, summary_of
+from pytest_lem.results.session import Session
+from pytest_lem.results.store import Store
+
+_FORMATS: dict[str, Callable[[Summary], str]] = {
+    "json": document,
+    "csv": delimited,
+    "md": markdown,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """What a run is compared with, as it was typed."""
+
+    baseline: str
+    fail_on: Sequence[str]
+    under_test: Sequence[str]
+    promise_percent: float | None
+
+
+def run(
+    reference: str, *, store: Path, against: Against | None, fields: Sequence[str], form: str
+) -> int:
+    """Print the report of a run; return 1 when a verdict fails, else 0.
+
+    Raises LemError for whatever is not there, cannot be read or makes no sense.
+    """
+    gc.disable()  # a hundred thousand entries stay until the end; to look for garbage costs as much
+    home = Store(store)
+    session = find_session(home, reference)
+    summary = summary_of(session, fields, "--group-by")
+    if against:
+        summary.compare(_judged(home, session, against))
+    _show(summary, form)
+    return 1 if summary.gate and summary.gate.has_failed else 0
+
+
+def _judged(store: Store, session: Session, against: Against) -> Gate:
+    """Compare a run with its baseline, as the plugin does while it measures."""
+    rules = rules_of(against.fail_on, "--fail-on") if against.fail_on else DEFAULTS
+    under_test = UnderTest(against.under_test, "--under-test")
+    terms = Terms(promise=promise_of(against.promise_percent, rules, "--promise"))
+    sessions = store.read(against.baseline, Path())
+    baseline = history_for(session, against.baseline, sessions, under_test)
+    comparisons = judge_session(Judge(baseline, terms, session.run), session, rules)
+    return Gate(
+        baseline=baseline.name,
+        sessions=baseline.sessions,
+        rules=list(map(str, rules)) if against.fail_on else ["defaults"],
+        comparisons=comparisons,
+        unmeasured=unmeasured(baseline, session),
+        has_failed=any(c.verdict in FAILING for c in comparisons),
+    )
+
+
+def _show(summary: Summary, form: str) -> None:
+    if form == "table":
+        draw(lambda **screen: overview(summary, **screen))
+        return
+    say(_FORMATS[form](summary))
+    if form == "csv":  # its lines have no room for sentences
+        for note in summary.gaps():
+            complain(note)

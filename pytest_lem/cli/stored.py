@@ -1,0 +1,278 @@
+"""Arguments of the commands around what is stored: runs and baselines.
+
+Read at every start of `lem`, so what a command needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+_STORE = Path(".lem")
+_REPORT_EPILOG = """\
+exit status:
+  0  no verdict fails; without --baseline there is none
+  1  a verdict fails: regressed, inconclusive, invalid, incomparable, missing
+  2  a wrong option, or something that is not there or cannot be believed
+
+PCT is how much worse than the baseline is allowed; a rule fails when it is
+confident that it is worse than that. Nothing can be measured again here, so a
+single test at a stricter level decides. Cases that only the baseline has are
+named and not judged, since a run does not store what was selected.
+
+A figure of several cycles has a 95 % interval from three cycles on, a bootstrap
+over the cycles; a group has the geometric mean of its cases.
+
+  lem report latest
+  lem report latest --group-by backend,batch_size --format csv
+  lem report latest --baseline main --fail-on output_throughput_tok_s:2
+"""
+_CLEAN_EPILOG = """\
+exit status:
+  0  all that was to be deleted is, or would be
+  1  something could not be deleted
+  2  a wrong option, or no store
+
+Baselines stay, and so do the newest run, folders that are no run, a run without
+an end that wrote something in the last day, and a run whose samples a later one
+uses, because it resumed it.
+"""
+_ACCEPT_EPILOG = """\
+exit status:
+  0  all that was asked for has joined
+  1  nothing waits, or not all of the cases that were named
+  2  a wrong option, or a history or run that is not there
+"""
+_LIST_EPILOG = """\
+exit status:
+  0  everything is listed
+  1  something cannot be read, and is left out
+  2  a wrong option, or something that is not there
+"""
+
+
+def add_report(commands: Any) -> None:  # the class of argparse has no public name
+    """Add `lem report`."""
+    report = _command(
+        commands,
+        "report",
+        "show the figures of a run, and compare them with a baseline",
+        "Show the figures of a run, and what they are against a baseline.",
+        _REPORT_EPILOG,
+    )
+    report.set_defaults(run=_report, error=report.error)
+    report.add_argument(
+        "reference",
+        metavar="RUN",
+        help="the id of a run or its beginning, `latest`, or the path of a run's folder, a run "
+        "file, a journal or a session",
+    )
+    _add_gate(report)
+    report.add_argument(
+        "--group-by",
+        type=_words,
+        default=(),
+        metavar="FIELDS",
+        help="a row for each combination of these fields, comma-separated and dotted: backend, "
+        "workload.output_tokens, kind, key, tier",
+    )
+    report.add_argument(
+        "--format",
+        choices=["table", "json", "csv", "md"],
+        default="table",
+        help="how it is shown (default: table)",
+    )
+    _add_store(report)
+
+
+def _add_gate(report: Any) -> None:
+    """Add what says how to compare, with the names that the plugin's options have."""
+    report.add_argument(
+        "--baseline", metavar="NAME|PATH", help="compare with this history, by the plugin's code"
+    )
+    report.add_argument(
+        "--fail-on",
+        action="append",
+        metavar="METRIC:PCT[+ABS]",
+        help="gate this figure (repeatable; default: energy and throughput, of callables energy "
+        "and duration, 1 %% each)",
+    )
+    report.add_argument(
+        "--under-test", type=_words, metavar="FIELDS", help="fields that are meant to differ"
+    )
+    report.add_argument(
+        "--promise",
+        type=float,
+        metavar="PCT",
+        help="a change in per cent that the gate undertakes to find (10)",
+    )
+
+
+def add_lists(nouns: Any) -> None:
+    """Add `lem ls runs` and `lem ls baselines`."""
+    runs = _command(
+        nouns, "runs", "runs in the store", "List the runs, the oldest first.", _LIST_EPILOG
+    )
+    runs.set_defaults(run=_list_runs)
+    _add_store(runs)
+    baselines = _command(
+        nouns,
+        "baselines",
+        "histories in the store",
+        "List the histories, the cases of one, or what the sessions of one case measured.",
+        _LIST_EPILOG,
+    )
+    baselines.set_defaults(run=_list_baselines)
+    baselines.add_argument("name", nargs="?", metavar="NAME", help="the cases of this history")
+    baselines.add_argument(
+        "key", nargs="?", metavar="KEY", help="the sessions of this case, by its key or beginning"
+    )
+    _add_store(baselines)
+
+
+def add_clean(commands: Any) -> None:
+    """Add `lem clean`."""
+    clean = _command(
+        commands,
+        "clean",
+        "delete the folders of old runs",
+        "Delete the folders of old runs from the store, never a baseline.",
+        _CLEAN_EPILOG,
+    )
+    clean.set_defaults(run=_clean)
+    clean.add_argument(
+        "--keep",
+        type=_count,
+        metavar="N",
+        help="leave the newest N (default: 10, with --older-than 1)",
+    )
+    clean.add_argument(
+        "--older-than", type=_days, metavar="DAYS", help="delete only what is older than this"
+    )
+    clean.add_argument("--dry-run", action="store_true", help="say it, and delete nothing")
+    _add_store(clean)
+
+
+def add_baseline(commands: Any) -> None:
+    """Add `lem baseline accept`."""
+    baseline = commands.add_parser(
+        "baseline", help="decide about a history", description="Decide about a history."
+    )
+    verbs = baseline.add_subparsers(dest="verb", metavar="VERB", required=True)
+    accept = _command(
+        verbs,
+        "accept",
+        "let cases that wait join a history",
+        "Let cases that got worse, better or incomparable join their history after all.",
+        _ACCEPT_EPILOG,
+    )
+    accept.set_defaults(run=_accept)
+    accept.add_argument("name", metavar="NAME", help="the history")
+    accept.add_argument(
+        "session",
+        nargs="?",
+        metavar="RUN",
+        help="the run whose cases join, by its id or beginning (default: the latest with any)",
+    )
+    accept.add_argument(
+        "--case", action="append", default=[], metavar="KEY", help="only this case (repeatable)"
+    )
+    _add_store(accept)
+
+
+def _command(parent: Any, name: str, short: str, long: str, epilog: str) -> Any:
+    return parent.add_parser(
+        name,
+        help=short,
+        description=long,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_store(parser: Any) -> None:
+    parser.add_argument(
+        "--store",
+        type=Path,
+        default=_STORE,
+        metavar="DIR",
+        help="folder of runs and baselines (default: .lem)",
+    )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Read a comma list, each word once."""
+    words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if not words:
+        raise argparse.ArgumentTypeError(f"{text!r} names no field")
+    return words
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+    return int(text)
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days")
+    return days
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from pytest_lem.cli import report
+
+    against = None
+    if arguments.baseline is not None:
+        against = report.Against(
+            baseline=arguments.baseline,
+            fail_on=arguments.fail_on or (),
+            under_test=arguments.under_test or (),
+            promise_percent=arguments.promise,
+        )
+    elif arguments.fail_on or arguments.under_test or arguments.promise is not None:
+        arguments.error("--fail-on, --under-test and --promise say how to compare with --baseline")
+    return report.run(
+        arguments.reference,
+        store=arguments.store,
+        against=against,
+        fields=arguments.group_by,
+        form=arguments.format,
+    )
+
+
+def _list_runs(arguments: argparse.Namespace) -> int:
+    from pytest_lem.cli.ls import runs
+
+    return runs.run(arguments.store)
+
+
+def _list_baselines(arguments: argparse.Namespace) -> int:
+    from pytest_lem.cli.ls import baselines
+
+    return baselines.run(arguments.store, arguments.name, arguments.key)
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    from pytest_lem.cli import clean
+
+    return clean.run(
+        arguments.store,
+        keep=arguments.keep,
+        older_than_days=arguments.older_than,
+        is_dry=arguments.dry_run,
+    )
+
+
+def _accept(arguments: argparse.Namespace) -> int:
+    from pytest_lem.cli import baseline
+
+    return baseline.accept(
+        arguments.name, arguments.session, cases=arguments.case, store=arguments.store
+    )

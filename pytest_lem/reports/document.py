@@ -1,0 +1,81 @@
+"""The summary of a run for a program: one JSON document."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pytest_lem.reports.bootstrap import CONFIDENCE
+from pytest_lem.reports.rows import Estimate, Row
+from pytest_lem.reports.summary import Summary
+from pytest_lem.results.definitions import METRICS
+from pytest_lem.results.entry import FIGURES
+
+
+def document(summary: Summary) -> str:
+    """Return the document: `run`, `group_by`, `rows`, `gate`, `comparisons`, `notes`.
+
+    Figures are in the unit that stands beside them; what is not known is null, with the reason.
+    """
+    session, gate = summary.session, summary.gate
+    content = {
+        "run": {
+            "id": session.run,
+            "started": session.started,
+            "preset": session.preset,
+            "exit_status": session.exit_status,
+            "git": session.git,
+            "definitions_version": session.definitions_version,
+        },
+        "group_by": list(summary.fields),
+        "group_mean": "geometric" if summary.fields else None,
+        "confidence": CONFIDENCE,
+        "rows": [_row(row, is_group=bool(summary.fields)) for row in summary.rows],
+        "gate": gate
+        and {
+            "baseline": gate.baseline,
+            "sessions": gate.sessions,
+            "rules": list(gate.rules),
+            "has_failed": gate.has_failed,
+            "unmeasured": list(gate.unmeasured),
+        },
+        "comparisons": [c.model_dump(mode="json") for c in gate.comparisons] if gate else [],
+        "notes": summary.notes(FIGURES),
+    }
+    # Without indentation, which Python's encoder in C does not have.
+    return json.dumps(content, allow_nan=False) + "\n"
+
+
+def _row(row: Row, *, is_group: bool) -> dict[str, Any]:
+    figures = {name: _figure(estimate) for name, estimate in row.figures.items()}
+    if is_group:
+        cases = [entry.key for entry in row.entries]
+        return {"group": row.labels, "cases": cases, "energy_tier": row.tier, "figures": figures}
+    (entry,) = row.entries
+    return {
+        "key": entry.key,
+        "digest": entry.digest,
+        "nodeid": entry.nodeid,
+        "kind": entry.kind,
+        "settings": entry.settings,
+        "origin": entry.origin,
+        "status": entry.status,
+        "validity": entry.validity,
+        "reasons": entry.reasons,
+        "flags": entry.flags,
+        "energy_tier": entry.tier,
+        "output_tokens": entry.output_tokens,
+        "figures": figures,
+    }
+
+
+def _figure(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "value": estimate.value,
+        "unit": METRICS[estimate.name].unit,
+        "interval": estimate.interval and list(estimate.interval),
+        "cases": estimate.cases,
+        "cycles": estimate.cycles,
+        "sufficiency": estimate.sufficiency,
+        "reason": estimate.reason,
+    }
