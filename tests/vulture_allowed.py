@@ -6,7 +6,8 @@ Dead code does not belong here; it is deleted.
 # fmt: off
 
 # Found by name: pytest's hooks and fixtures, entry points, messages of the host process.
-_.pytest_addoption, _.pytest_addhooks, _.lem_cycle, _.user_properties, _.pytest_configure, _.pytest_generate_tests, _.pytest_collection_modifyitems
+_.pytest_addhooks, _.lem_cycle, _.user_properties
+_.pytest_addoption, _.pytest_configure, _.pytest_generate_tests, _.pytest_collection_modifyitems
 _.pytest_configure_node, _.pytest_testnodedown, _.pytest_report_collectionfinish
 _.pytest_runtest_protocol, _.pytest_runtest_setup, _.pytest_runtest_call
 _.pytest_runtest_makereport

@@ -29,7 +29,7 @@ def test_sessions_under_one_key_are_a_history(entry: Make, facts: Make, baseline
     """One logarithm for each session, the oldest first."""
     known: Baseline = baseline(*((entry(joules), facts()) for joules in (0.02, 2.1, 1.9)))
     found = known.find(entry(), facts())
-    assert (known.sessions, known.is_empty) == (3, False)
+    assert (known.sessions, bool(known.cases)) == (3, True)
     assert [past.session for past in found.past] == ["r0", "r1", "r2"]
     assert list(_history(found).logs) == [log(0.02), log(2.1), log(1.9)]
     assert (found.differing, found.is_ambiguous, found.on_same_board) == ((), False, True)
@@ -41,7 +41,7 @@ def test_only_what_has_joined_counts(entry: Make, facts: Make, baseline: Make, s
     known = baseline((entry(2.0), facts()), (entry(9.0, state=state), facts()))
     assert list(_history(known.find(entry(), facts())).logs) == [log(2.0)]
     alone = baseline((entry(9.0, state=state), facts()))
-    assert (alone.sessions, alone.is_empty) == (1, True)
+    assert (alone.sessions, bool(alone.cases)) == (1, False)
     assert not alone.find(entry(), facts()).past
 
 
