@@ -62,8 +62,9 @@ def _judged(store: Store, session: Session, against: Against) -> Gate:
     rules = rules_of(against.fail_on, "--fail-on") if against.fail_on else DEFAULTS
     under_test = UnderTest(against.under_test, "--under-test")
     terms = Terms(promise=promise_of(against.promise_percent, rules, "--promise"))
-    sessions = store.read(against.baseline, Path())
-    baseline = history_for(session, against.baseline, sessions, under_test)
+    sessions = store.each(against.baseline, Path())
+    gated = [rule.metric for rule in rules]
+    baseline = history_for(session, against.baseline, sessions, under_test, gated)
     comparisons = judge_session(Judge(baseline, terms, session.run), session, rules)
     return Gate(
         baseline=baseline.name,

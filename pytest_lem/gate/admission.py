@@ -23,9 +23,10 @@ def admit(entry: Entry, comparisons: Sequence[Comparison]) -> None:
     others, and are no part of the history.
     """
     verdicts = [Verdict(c.verdict) for c in comparisons]
-    entry.verdict = str(worst(verdicts)) if verdicts else None
+    judged = [verdict for verdict in verdicts if verdict in _JUDGED]
+    entry.verdict = str(worst(judged or verdicts)) if verdicts else None
     entry.unjudged = [c.metric for c in comparisons if _is_unjudged(c)]
-    is_judged = not verdicts or not _JUDGED.isdisjoint(verdicts)
+    is_judged = not verdicts or bool(judged)
     if not (entry.is_sound and is_judged):
         entry.state = "never"
     elif not _WAIT.isdisjoint(verdicts):

@@ -44,6 +44,13 @@ def surroundings(
     return Surroundings(moved, remarks, tested(entry, facts, found, under_test))
 
 
+def asked_for(metrics: Iterable[str]) -> frozenset[str]:
+    """Return the figures that are needed to judge these: themselves, and what explains them."""
+    gated = set(metrics)
+    speeds = {_SPEEDS[metric] for metric in gated if metric in _SPEEDS}
+    return frozenset({*gated, *speeds, "batch_occupancy"})
+
+
 def speed_ratio(metric: str, entry: Entry, found: Found) -> float | None:
     """Return the speed of an entry over that of the history; None where it is not known."""
     name = _SPEEDS.get(metric)

@@ -85,7 +85,7 @@ class Gating:
         under_test = UnderTest(gate.under_test, self.origins["gate.under_test"])
         name = gate.baseline or self.saves_to or _UNNAMED
         is_begun = name == self.saves_to and is_name(name) and not self.store.history(name)
-        sessions = [] if is_begun else self.store.read(name, _base(config, self.origins))
+        sessions = () if is_begun else self.store.each(name, _base(config, self.origins))
         return baseline_of(name, sessions, under_test)
 
 

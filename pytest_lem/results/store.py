@@ -58,17 +58,23 @@ class Store:
         return _written(session, directory / _SESSION)
 
     def read(self, reference: str, base: Path) -> list[Session]:
-        """Return the sessions of a name, or of a path relative to `base`, the oldest first.
+        """Return all sessions that `each` yields."""
+        return list(self.each(reference, base))
+
+    def each(self, reference: str, base: Path) -> Iterator[Session]:
+        """Yield the sessions of a name, or of a path relative to `base`, the oldest first.
 
         A path may be a folder of sessions, the folder of a run, a session, a run file or a journal.
         Raises LemError (`data`) for whatever is not there or cannot be believed.
         """
         if not is_name(reference):
-            return list(_at(base / Path(reference).expanduser()))
+            yield from _at(base / Path(reference).expanduser())
+            return
         paths = self.history(reference)
         if not paths:
             raise self._unknown(reference)
-        return [read_session(path) for path in paths]
+        for path in paths:
+            yield read_session(path)
 
     def accept(self, name: str, run: str | None, cases: list[str]) -> list[str]:
         """Let entries that wait join a history; return their keys.

@@ -59,7 +59,15 @@ def test_an_estimate_beside_a_good_throughput_does_not_keep_a_case_out(entry: Ma
     """Without a sensor the history of the throughput grows all the same."""
     found = entry(tier="estimated", state="never")
     admit(found, [_said(Verdict.INVALID, Cause.ESTIMATED), _said(Verdict.PASS)])
-    assert (found.verdict, found.state) == ("invalid", "joined")
+    assert (found.verdict, found.state, found.unjudged) == ("pass", "joined", [])
+
+
+def test_energy_that_was_not_to_be_trusted_is_no_part_of_the_history(entry: Make) -> None:
+    """The case joins by its throughput, and the figure of a brief window is left out."""
+    found = entry(state="never")
+    admit(found, [_said(Verdict.INCONCLUSIVE, Cause.BRIEF_WINDOW), _said(Verdict.PASS)])
+    assert (found.verdict, found.state) == ("pass", "joined")
+    assert found.unjudged == [_said(Verdict.PASS).metric]
 
 
 @pytest.mark.parametrize(
