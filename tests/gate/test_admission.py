@@ -16,9 +16,11 @@ from pytest_lem.results.entry import Entry
 Make = Callable[..., Any]
 
 
-def _said(verdict: Verdict, *causes: Cause) -> Comparison:
+def _said(
+    verdict: Verdict, *causes: Cause, metric: str = "energy_per_output_token_j"
+) -> Comparison:
     return Comparison(
-        case="case", metric="energy_per_output_token_j", baseline="main", candidate="r",
+        case="case", metric=metric, baseline="main", candidate="r",
         verdict=verdict, reasons=[*causes],
     )  # fmt: skip
 
@@ -64,10 +66,15 @@ def test_an_estimate_beside_a_good_throughput_does_not_keep_a_case_out(entry: Ma
 
 def test_energy_that_was_not_to_be_trusted_is_no_part_of_the_history(entry: Make) -> None:
     """The case joins by its throughput, and the figure of a brief window is left out."""
-    found = entry(state="never")
-    admit(found, [_said(Verdict.INCONCLUSIVE, Cause.BRIEF_WINDOW), _said(Verdict.PASS)])
-    assert (found.verdict, found.state) == ("pass", "joined")
-    assert found.unjudged == [_said(Verdict.PASS).metric]
+    for verdict, cause in (
+        (Verdict.INCONCLUSIVE, Cause.BRIEF_WINDOW),
+        (Verdict.INVALID, Cause.SHORT_WINDOW),
+    ):
+        found = entry(state="never")
+        speed = _said(Verdict.PASS, Cause.OTHER_SOURCE, metric="output_throughput_tok_s")
+        admit(found, [_said(verdict, cause), speed])
+        assert (found.verdict, found.state) == ("pass", "joined")
+        assert found.unjudged == ["energy_per_output_token_j"]
 
 
 @pytest.mark.parametrize(

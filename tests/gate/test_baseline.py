@@ -167,6 +167,34 @@ def test_a_figure_that_is_none_is_left_out(
     assert found.history(ENERGY, 0.02) is None
 
 
+def test_a_figure_that_was_not_to_be_trusted_is_left_out(
+    entry: Make, facts: Make, baseline: Make
+) -> None:
+    """The energy of a brief window is no part of a history, and the throughput is."""
+    known = baseline((entry(2.0), facts()), (entry(9.0, 90.0, unjudged=[ENERGY]), facts()))
+    found = known.find(entry(), facts())
+    assert list(_history(found).logs) == [log(2.0)]
+    assert list(_history(found, "output_throughput_tok_s").logs) == [log(100.0), log(90.0)]
+
+
+def test_what_is_not_sound_is_left_out_whatever_its_state(
+    entry: Make, facts: Make, baseline: Make
+) -> None:
+    """A file that was edited may say that an invalid entry has joined."""
+    known = baseline((entry(2.0), facts()), (entry(9.0, validity="invalid"), facts()))
+    assert list(_history(known.find(entry(), facts())).logs) == [log(2.0)]
+
+
+def test_a_baseline_may_hold_no_more_than_will_be_asked_for(
+    entry: Make, facts: Make, session: Make
+) -> None:
+    """Its other figures are as good as unknown."""
+    sessions = [session(run, (entry(2.0, 100.0), facts())) for run in ("r1", "r2")]
+    found = baseline_of("main", sessions, NOTHING, frozenset({ENERGY})).find(entry(), facts())
+    assert list(_history(found).logs) == [log(2.0)] * 2
+    assert found.history("output_throughput_tok_s", 0.02) is None
+
+
 def test_the_coarsest_session_says_what_can_be_told(
     entry: Make, facts: Make, baseline: Make
 ) -> None:

@@ -127,6 +127,12 @@ def test_a_reason_of_a_later_release_is_told_as_it_is() -> None:
     assert sentence(found).endswith("main: phase_of_the_moon")
 
 
+def test_a_sentence_is_one_line_of_text() -> None:
+    """Whatever a file that was edited has for a name: nothing of it moves the cursor."""
+    found = _comparison(baseline="ma\nin\x1b[2J", **FAR)
+    assert "worse than ma?in?[2J (8 sessions)" in sentence(found)
+
+
 def test_a_change_as_text() -> None:
     """In per cent, with the interval where there is one, and empty where nothing is known."""
     assert change_text(_comparison(ratio=0.955)) == "-4.5 %"

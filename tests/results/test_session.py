@@ -237,6 +237,10 @@ def test_a_newer_minor_version_is_read(session: Session, stored: Path) -> None:
             "`figures.ttft_s.0`: Input should be a valid number",
         ),
         (
+            lambda lines: next(iter(lines[0]["facts"].values()))["refuse"].update(x=float("inf")),
+            "`facts`: ",
+        ),
+        (
             lambda lines: lines[1].update(comparability="f" * 64),
             "the facts ffffffffffff are not in it",
         ),
@@ -281,11 +285,23 @@ def test_only_the_last_attempt_at_a_test_counts(infer_record: Make) -> None:
         context = Context(nodeid=f"t[{cycle}]", attempt=attempt, cycle=cycle)
         return infer_record(context=context, peak_host_memory_bytes=value)
 
-    foreign = made(1, 1, 900)
+    foreign = made(2, 1, 900)
     foreign.origin = "imported"
     (entry,) = entries_of([made(1, 1, 500), made(2, 1, 100), made(1, 2, 200), foreign])
     assert entry.measurements["peak_host_memory_bytes"] == [100.0, 200.0]
     assert entry.figures["peak_host_memory_bytes"].value == 200.0
+
+
+def test_a_record_without_facts_has_an_entry_without_them(
+    infer_record: Make, tmp_path: Path
+) -> None:
+    """Records of other programs may have none; the session is read all the same."""
+    record: Record = infer_record()
+    record.comparability = None
+    session = session_of(RUN, [record], {})
+    write_session(session, tmp_path / "s.jsonl")
+    found = read_session(tmp_path / "s.jsonl")
+    assert (found.facts, [entry.comparability for entry in found.entries]) == ({}, [""])
 
 
 def test_each_case_has_an_entry(infer_record: Make, call_record: Record) -> None:

@@ -74,7 +74,9 @@ def test_a_name_is_letters_digits_dots_dashes_and_underscores(name: str) -> None
 def test_anything_else_is_a_path(name: str) -> None:
     """And no name to save to."""
     assert not is_name(name)
-    assert _sentence(check_name, name, "--lem-save", kind="config").startswith("--lem-save: ")
+    assert _sentence(check_name, name, "--lem-save", kind="config") == (
+        f"--lem-save: letters, digits, dots, dashes and underscores make a name, not {name!r}"
+    )
 
 
 def test_a_history_is_its_sessions_the_oldest_first(store: Store, session: Make) -> None:
@@ -83,6 +85,7 @@ def test_a_history_is_its_sessions_the_oldest_first(store: Store, session: Make)
         path = store.save("main", session(run))
         assert path == store.root / "baselines" / "main" / f"{run}.jsonl"
     store.save("other", session("20260104"))
+    (store.root / "baselines" / "notes.txt").write_text("")
     found = store.read("main", Path())
     assert [one.run for one in found] == ["20260101", "20260102", "20260103"]
     assert found[1] == session("20260102")
@@ -176,6 +179,20 @@ def test_whatever_a_path_leads_to_is_a_history(
     assert (found.run, _states([found])) == ("r1", ["joined", "joined"])
     assert found.entries[0].figures["energy_per_output_token_j"].value == pytest.approx(12 / 9)
     assert store.read(str(tmp_path / places[form]), Path("elsewhere")) == [found]
+
+
+def test_the_session_of_a_run_comes_before_its_run_file(
+    store: Store, tmp_path: Path, run_file: RunFile, session: Make
+) -> None:
+    """It knows what the gate said: what has changed and waits is no history."""
+    write_run(run_file, tmp_path / "run" / "run.json")
+    found = session("r1")
+    found.entries[0].verdict = "regressed"
+    found.entries[0].state = "waiting"
+    store.keep(found, tmp_path / "run")
+    assert _states(store.read("./run", tmp_path)) == ["waiting", "joined"]
+    assert _states(store.read("run/session.jsonl", tmp_path)) == ["waiting", "joined"]
+    assert _states(store.read("run/run.json", tmp_path)) == ["joined", "joined"]
 
 
 def test_the_home_folder_has_its_sign(
@@ -292,6 +309,7 @@ def test_accepting_into_a_history_that_is_not_there_makes_none(store: Store, ses
 def test_a_history_that_cannot_be_locked_is_one_sentence(waiting: Store) -> None:
     """On a disk that may only be read, say, or with a folder in the place of the lock."""
     (waiting.root / "baselines" / "main" / ".lock").mkdir()
+    folder = waiting.root / "baselines" / "main"
     sentence = _sentence(waiting.accept, "main", None, [], kind="storage")
-    assert str(waiting.root / "baselines" / "main") in sentence
+    assert sentence == f"cannot write in {folder} (Is a directory); make it writable"
     assert _all_states(waiting)["r2"] == ["waiting", "joined"]
