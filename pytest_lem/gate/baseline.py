@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_lem.case import digest
 from pytest_lem.gate.history import History
-from pytest_lem.gate.key import Difference, UnderTest, differences, identity
+from pytest_lem.gate.key import Difference, UnderTest, comparable, differences, identity
 from pytest_lem.results.entry import Entry
 from pytest_lem.results.record import Comparability
 from pytest_lem.results.session import Session
@@ -57,8 +57,10 @@ class Found:
     differing: Sequence[Difference] = ()
     is_ambiguous: bool = False
 
-    def history(self, metric: str, prior_cv: float) -> History | None:
+    def history(self, metric: str, prior_cv: float, resolution: float = 0.0) -> History | None:
         """Return the history of a figure, or None where no session has it.
+
+        `resolution` is that of the new figure; the coarsest counts.
 
         Sessions on other boards count once for each board: more of them on one board say nothing
         of how boards differ.
@@ -70,7 +72,7 @@ class Found:
         ]
         if not figures:
             return None
-        resolution = max(figure.resolution for _, figure in figures)
+        resolution = max(resolution, *(figure.resolution for _, figure in figures))
         if self.on_same_board:
             logs = [log(figure.value) for _, figure in figures]
             return History(logs=logs, prior_cv=prior_cv, resolution=resolution)
@@ -160,7 +162,7 @@ class Baseline:
 
 def key_of(refuse: Mapping[str, Any], under_test: UnderTest) -> str:
     """Return the hash of the facts that must agree."""
-    return digest(under_test.rest(refuse))
+    return digest(comparable(under_test.rest(refuse)))
 
 
 def board_of(facts: Comparability) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from math import exp, fsum, log
+from math import exp, fsum
 from typing import NamedTuple
 
 from pytest_lem.gate.baseline import Found
@@ -55,11 +55,11 @@ def speed_ratio(metric: str, entry: Entry, found: Found) -> float | None:
     """Return the speed of an entry over that of the history; None where it is not known."""
     name = _SPEEDS.get(metric)
     now = entry.figures.get(name) if name else None
-    figures = (p.entry.figures.get(name or "") for p in found.past)
-    before = [f.value for f in figures if f and f.is_usable]
-    if now is None or not before or not now.is_usable:
+    # Averaged as the energies are; the scatter does not matter here.
+    before = found.history(name, prior_cv=1.0) if name else None
+    if now is None or before is None or not now.is_usable:
         return None
-    ratio = now.value / exp(fsum(map(log, before)) / len(before))
+    ratio = now.value / exp(before.mean)
     return 1 / ratio if name == "call_duration_s" else ratio
 
 

@@ -57,7 +57,7 @@ class History:
         seen = fsum((x - self.mean) ** 2 for x in self.logs)
         least = (len(self.logs) - 1) * self.resolution**2
         squares = PRIOR_SESSIONS * self.prior_cv**2 + max(seen, least)
-        return sqrt(squares / self.degrees)
+        return max(sqrt(squares / self.degrees), self.resolution)
 
     @property
     def error(self) -> float:

@@ -11,7 +11,7 @@ from pytest_lem.gate.baseline import Baseline, Found
 from pytest_lem.gate.context import Surroundings, speed_ratio, surroundings
 from pytest_lem.gate.doubt import doubts
 from pytest_lem.gate.history import POWER, History, interval, least_found, p_value
-from pytest_lem.gate.key import unknown_facts
+from pytest_lem.gate.key import UnderTest, unknown_facts
 from pytest_lem.gate.rule import Rule
 from pytest_lem.gate.sentence import sentence
 from pytest_lem.gate.verdict import Cause, Verdict
@@ -97,10 +97,12 @@ class Judge:
         )
         if doubt is Verdict.INVALID:
             return _with(blank, doubt, causes)
-        if forbidden := _incomparable(subject):
+        if forbidden := _incomparable(subject, self.baseline.under_test):
             cause, differing = forbidden
             return _with(blank, Verdict.INCOMPARABLE, [cause], differing)
-        history = subject.found.history(subject.rule.metric, self.terms.prior_cv)
+        metric = subject.rule.metric
+        resolution = subject.entry.figures[metric].resolution
+        history = subject.found.history(metric, self.terms.prior_cv, resolution)
         if history is None:
             return self._without_history(blank)
         compared = self._compared(blank, subject, history)
@@ -165,6 +167,7 @@ class Judge:
         allowed = rule.allowed(exp(history.mean))
         if isinf(allowed):
             return _with(compared, Verdict.INVALID, [Cause.NEVER_FAILS])
+        compared.promise = max(compared.promise or 0.0, 2 * (exp(allowed) - 1))
         worsening = rule.worsening(log(compared.ratio or 1.0))
         p = p_value(worsening, allowed, history)
         p_better = p_value(-worsening, allowed, history)
@@ -240,9 +243,10 @@ def _with(
     return comparison
 
 
-def _incomparable(subject: _Subject) -> tuple[Cause, list[str]] | None:
+def _incomparable(subject: _Subject, under_test: UnderTest) -> tuple[Cause, list[str]] | None:
     """Return why an entry cannot be compared, with the facts in question; None where it can."""
-    if unknown := unknown_facts(subject.entry.kind, subject.facts.refuse):
+    unknown = unknown_facts(subject.entry.kind, subject.facts.refuse)
+    if unknown := [name for name in unknown if not under_test.covers(name)]:
         return Cause.FACTS_UNKNOWN, unknown
     if subject.found.is_ambiguous:
         return Cause.AMBIGUOUS, []
@@ -253,11 +257,11 @@ def _incomparable(subject: _Subject) -> tuple[Cause, list[str]] | None:
 
 def _length(subject: _Subject) -> tuple[Verdict, list[Cause]] | None:
     """Judge the output length, without which energy says nothing."""
-    entry, found = subject.entry, subject.found
-    before, now = found.past[-1].entry.output_tokens, entry.output_tokens
-    if before is None or now is None:
+    lengths = subject.around.beside.get("output_tokens")
+    if lengths is None:
         return None
-    if entry.has_fixed_length:
+    before, now = lengths
+    if subject.entry.has_fixed_length:
         return (Verdict.INVALID, [Cause.LENGTH_DIFFERS]) if before != now else None
     is_short = now < _LEAST_LENGTH * before
     return (Verdict.REGRESSED, [Cause.SHORTER_OUTPUT]) if is_short else None

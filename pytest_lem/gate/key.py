@@ -64,6 +64,16 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Diffe
     return [Difference(*pair) for pair in pairs if pair[1] != pair[2]]
 
 
+def comparable(value: Any) -> Any:
+    """Return plain data in which equal numbers look the same: 300 and 300.0 are one limit."""
+    if isinstance(value, Mapping):
+        return {name: comparable(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [comparable(inner) for inner in value]
+    is_whole = isinstance(value, float) and value.is_integer()
+    return int(value) if is_whole else value
+
+
 def unknown_facts(kind: str, facts: Mapping[str, Any]) -> list[str]:
     """Return the facts that have to be known and are not."""
     unknown = [name for name in _KNOWN.get(kind, ()) if facts.get(name) is None]

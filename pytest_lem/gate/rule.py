@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import exp, inf, log, log1p
+from math import exp, inf, isfinite, log, log1p
 
 from pytest_lem.errors import config_error, did_you_mean
 from pytest_lem.results.definitions import GATEABLE, METRICS
@@ -14,7 +14,7 @@ from pytest_lem.results.definitions import GATEABLE, METRICS
 DEFAULT_PERCENT = 1.0
 _RULE = re.compile(
     r"(?P<metric>\w+)(?::(?P<percent>\d+(?:\.\d*)?|\.\d+)%?(?:\+(?P<absolute>\d+(?:\.\d*)?"
-    r"(?:[eE]-?\d+)?|\.\d+))?)?"
+    r"(?:[eE][+-]?\d+)?|\.\d+))?)?"
 )
 _FORM = "METRIC:PCT or METRIC:PCT+ABS, such as energy_per_output_token_j:2 or ttft_s:5+0.01"
 
@@ -85,7 +85,10 @@ def rule_of(text: str, origin: str) -> Rule:
     metric = found["metric"]
     _check_metric(metric, origin)
     percent = float(found["percent"] or DEFAULT_PERCENT)
-    return Rule(metric=metric, theta=percent / 100, absolute=float(found["absolute"] or 0))
+    absolute = float(found["absolute"] or 0)
+    if not (isfinite(percent) and isfinite(absolute)):
+        raise config_error(f"{origin}: {text!r} allows everything, so that it would never fail")
+    return Rule(metric=metric, theta=percent / 100, absolute=absolute)
 
 
 def rules_of(texts: Iterable[str], origin: str) -> tuple[Rule, ...]:

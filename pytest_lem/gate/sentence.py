@@ -6,7 +6,7 @@ from pytest_lem.gate.verdict import Cause, Verdict, text_of
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.definitions import METRICS
 
-#: Causes whose text alone says what happened.
+#: More facts than this are counted, not named.
 _MOST_DIFFERENCES = 6
 
 
@@ -52,11 +52,12 @@ def _undecided(comparison: Comparison) -> str:
 
 
 def _changed(c: Comparison) -> str:
-    is_worse = ((c.ratio or 1.0) > 1) == (METRICS[c.metric].direction != "higher")
+    is_lower_better = METRICS[c.metric].direction != "higher"
+    worse = "worse than" if ((c.ratio or 1.0) > 1) == is_lower_better else "better than"
     allowed = f"{100 * (c.theta or 0):g} %" + (f" + {c.absolute:g} {c.unit}" if c.absolute else "")
     count = "1 session" if c.sessions == 1 else f"{c.sessions} sessions"
     text = (
-        f"{c.metric} is {change_text(c)} {'worse' if is_worse else 'better'} than {c.baseline} "
+        f"{c.metric} is {change_text(c)}, {'as in' if c.ratio == 1 else worse} {c.baseline} "
         f"({count}); {allowed} is allowed"
     )
     if parts := c.attribution:

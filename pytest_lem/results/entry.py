@@ -34,13 +34,16 @@ FIGURES = (*GATEABLE, "power_mean_w", "batch_occupancy")
 OF_CALLS = frozenset(
     {"energy_per_call_j", "energy_per_unit_j", "unit_throughput_per_s", "call_duration_s"}
 )
-OF_ANY = frozenset({"power_mean_w", "peak_host_memory_bytes", "peak_device_memory_bytes"})
+OF_ANY = frozenset({"power_mean_w"})
 _SMALLEST, _LARGEST = 1e-30, 1e30
 #: Times are stored to the microsecond.
 _CLOCK_S = 1e-6
 
 #: Flags of a case that stands for nothing that could be compared.
 _SPOILT = frozenset({Flag.CONTENDED, Flag.DUPLICATE_KEY})
+
+#: Flags under which measured energy decides nothing.
+_BRIEF = frozenset({Flag.SHORT_WINDOW, Flag.BRIEF_WINDOW, Flag.SHORTENED, Flag.UNSTEADY})
 
 State = Literal["joined", "waiting", "never"]
 
@@ -106,6 +109,13 @@ class Entry:
     def is_sound(self) -> bool:
         """Tell whether it may be compared with at all."""
         return self.validity == "valid" and bool(self.figures) and _SPOILT.isdisjoint(self.flags)
+
+    @property
+    def doubtful(self) -> list[str]:
+        """Return the figures of energy, where they are not to be trusted; an estimate is one."""
+        is_brief = self.tier != Tier.ESTIMATED and not _BRIEF.isdisjoint(self.flags)
+        is_doubtful = is_brief or self.origin == "simulated"
+        return [name for name in self.figures if name.startswith("energy")] if is_doubtful else []
 
 
 def entry_of(records: Sequence[Record]) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,8 @@ def read_run(path: str | Path) -> RunFile:
         raise _unreadable(path, error.strerror or "unreadable") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _unreadable(path, "it is damaged or no run file") from error
-    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+    is_known = re.fullmatch(r"\d+\.\d+", version)
+    if not is_known or version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
         raise _unreadable(path, f"its format is {version}, and this release reads {SCHEMA_VERSION}")
     try:
         run_file = RunFile.model_validate(content)

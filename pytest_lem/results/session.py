@@ -46,7 +46,7 @@ class Session(Stored):
         """Return itself, as a session that was named by its path: whatever is sound counts."""
         for entry in self.entries:
             if entry.verdict in _UNREMARKABLE and entry.status == "ok" and entry.is_sound:
-                entry.state = "joined"
+                entry.state, entry.unjudged = "joined", entry.doubtful
         return self
 
 

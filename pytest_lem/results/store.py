@@ -146,6 +146,11 @@ def _written(session: Session, path: Path) -> Path:
             f"cannot write {path} ({error.strerror}); the run file has the results",
             kind=FailureKind.STORAGE,
         ) from error
+    except ValueError as error:  # a name from a file system that knows no encoding
+        raise LemError(
+            f"cannot write {path}: a name in it is no text ({error}); rename the test or its file",
+            kind=FailureKind.STORAGE,
+        ) from error
     return path
 
 

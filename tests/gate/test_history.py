@@ -101,10 +101,13 @@ def test_the_prior_fades_as_sessions_come() -> None:
 
 
 def test_scatter_below_the_resolution_is_not_believed() -> None:
-    """Three sessions that came out alike, at a resolution of 5 %, scatter by 5 %."""
-    squares = 4 * 0.02**2 + 2 * 0.05**2
-    history = _history([2.0, 2.0, 2.0], resolution=0.05)
-    assert history.scatter == pytest.approx(sqrt(squares / 6))
+    """Sessions that came out alike, at a resolution of 5 %, scatter by 5 %, like a single one."""
+    assert _history([2.0, 2.0, 2.0], resolution=0.05).scatter == pytest.approx(0.05)
+    assert _history([2.0], resolution=0.05).scatter == pytest.approx(0.05)
+    squares = 4 * 0.02**2 + 2 * 0.019**2
+    assert _history([2.0, 2.0, 2.0], resolution=0.019).scatter == pytest.approx(
+        max(sqrt(squares / 6), 0.019)
+    )
     assert _history([2.0, 2.0, 2.0]).scatter == pytest.approx(sqrt(4 * 0.02**2 / 6))
 
 

@@ -97,3 +97,32 @@ def test_an_exact_figure_that_is_the_same_has_not_changed(
     same = {"figures": {"peak_device_memory_bytes": count}}
     found = judged(past=[entry(**same)] * sessions, rule="peak_device_memory_bytes:0", **same)
     assert found.verdict == Verdict.PASS
+
+
+def test_a_free_length_is_held_against_the_mean_of_the_history(judged: Make, entry: Make) -> None:
+    """Not against the last session alone, after which it could drift away step by step."""
+    free = {"has_fixed_length": False}
+    past = [entry(output_tokens=length, **free) for length in (50.0, 120.0)]
+    assert judged(past=past, output_tokens=100.0, **free).verdict != Verdict.REGRESSED
+    past = [entry(output_tokens=length, **free) for length in (100.0, 91.0, 83.0)]
+    assert judged(past=past, output_tokens=76.0, **free).verdict == Verdict.REGRESSED
+
+
+def test_equal_limits_are_equal_however_they_are_written(judged: Make, facts: Make) -> None:
+    """Drivers, and readers of JSON, give whole numbers with and without a point."""
+    then, now = facts({"gpu.power_limit_w": [300]}), facts({"gpu.power_limit_w": [300.0]})
+    assert judged(then=then, now=now).verdict == Verdict.PASS
+
+
+def test_an_unknown_fact_that_is_under_test_may_be_unknown(judged: Make, facts: Make) -> None:
+    """Nobody has to know what is meant to differ."""
+    unknown = facts({"backend.version": None})
+    assert judged(now=unknown).verdict == Verdict.INCOMPARABLE
+    assert judged(now=unknown, under_test=["backend.version"]).verdict == Verdict.PASS
+
+
+def test_a_coarse_figure_is_not_worse_by_what_it_cannot_tell(judged: Make) -> None:
+    """Neither in a long history, nor of its own resolution."""
+    assert judged(2.6, resolution=0.3).verdict not in {
+        Verdict.REGRESSED, Verdict.PASS,
+    }  # fmt: skip

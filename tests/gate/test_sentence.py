@@ -24,7 +24,7 @@ def _comparison(verdict: Verdict = Verdict.REGRESSED, **fields: Any) -> Comparis
 def test_a_change_is_told_with_its_interval_and_what_is_allowed() -> None:
     """The history is named with the number of its sessions."""
     assert sentence(_comparison(**FAR)) == (
-        "energy_per_output_token_j is +20.0 % [+10.0, +31.0] worse than main (8 sessions); "
+        "energy_per_output_token_j is +20.0 % [+10.0, +31.0], worse than main (8 sessions); "
         "1 % is allowed"
     )
 
@@ -32,10 +32,10 @@ def test_a_change_is_told_with_its_interval_and_what_is_allowed() -> None:
 @pytest.mark.parametrize(
     ("metric", "ratio", "word"),
     [
-        ("energy_per_output_token_j", 1.2, "+20.0 % worse"),
-        ("energy_per_output_token_j", 0.9, "-10.0 % better"),
-        ("output_throughput_tok_s", 1.2, "+20.0 % better"),
-        ("output_throughput_tok_s", 0.9, "-10.0 % worse"),
+        ("energy_per_output_token_j", 1.2, "+20.0 %, worse"),
+        ("energy_per_output_token_j", 0.9, "-10.0 %, better"),
+        ("output_throughput_tok_s", 1.2, "+20.0 %, better"),
+        ("output_throughput_tok_s", 0.9, "-10.0 %, worse"),
     ],
 )
 def test_worse_and_better_follow_the_metric(metric: str, ratio: float, word: str) -> None:
