@@ -17,7 +17,7 @@ DEFAULT_KEEP = 10
 _DAY_S = 86_400.0
 #: A run without an end that wrote something so lately may still go on.
 _STILL_GOING_S = _DAY_S
-_STAMP = "%Y%m%dT%H%M%S"
+_STAMP, _STAMP_LENGTH = "%Y%m%dT%H%M%S", 15
 
 
 def run(store: Path, *, keep: int | None, older_than_days: float | None, is_dry: bool) -> int:
@@ -85,7 +85,7 @@ def _used(doomed: Sequence[Path], kept: Sequence[Path]) -> Iterator[Path]:
 def _moment_s(directory: Path) -> float:
     """Return when a run began: by its name, or by what was written where that is no time."""
     try:
-        began = datetime.strptime(directory.name.partition("-")[0], _STAMP).replace(tzinfo=UTC)
+        began = datetime.strptime(directory.name[:_STAMP_LENGTH], _STAMP).replace(tzinfo=UTC)
     except ValueError:
         return _written_s(directory)
     return began.timestamp()

@@ -48,5 +48,5 @@ def make_run_directory(config: pytest.Config) -> Path:
 
 
 def _new(config: pytest.Config) -> Path:
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")[:-3]  # so that names sort by time
     return store_directory(config) / "runs" / f"{moment}-{os.urandom(3).hex()}"

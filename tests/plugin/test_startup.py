@@ -67,6 +67,7 @@ def test_only_the_modules_for_hooks_and_options_are_imported(bare):
     assert {name for name in imported if name.startswith("pytest_lem.")} == {
         "pytest_lem.plugin",
         "pytest_lem.plugin.hooks",
+        "pytest_lem.plugin.hookspecs",
         "pytest_lem.plugin.options",
     }
 
