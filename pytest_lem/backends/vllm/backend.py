@@ -106,7 +106,7 @@ def _started(spec: LoadSpec, options: VllmOptions, source: ModelSource) -> Engin
         raise LemError(
             f"cannot load the model {source.location}: {_reason(error)}", kind=FailureKind.DATA
         ) from error
-    except ValueError as error:
+    except (ValueError, NotImplementedError) as error:  # the latter: not on this hardware
         raise config_error(f"vLLM does not take these settings: {_reason(error)}") from error
 
 

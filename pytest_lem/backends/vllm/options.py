@@ -48,7 +48,12 @@ class VllmOptions(HubOptions):
         [268435456],
         ge=1,
     )
-    kv_cache_dtype: str = option("auto", "Type of the KV cache.", ["auto", "fp8"])
+    kv_cache_dtype: str = option(
+        "auto",
+        "Type of the KV cache; fp8 needs a GPU, or a CPU with AVX-512.",
+        ["auto"],
+        on_gpu=["fp8"],
+    )
     block_size: int | None = option(
         None, "Tokens in a block of the KV cache.", [32, 64], on_gpu=[16], ge=1
     )

@@ -46,6 +46,19 @@ def test_settings_that_cannot_be_are_one_sentence(
     assert len(str(caught.value)) < 400
 
 
+def test_what_this_processor_cannot_do_is_one_sentence(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A type of the cache that needs other instructions is a matter of the settings."""
+    for name in ("_is_avx512_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(f"torch.cpu.{name}", lambda: False)
+
+    with pytest.raises(LemError, match="FP8 KV cache on CPU requires") as caught:
+        load(kv_cache_dtype="fp8")
+
+    assert caught.value.kind is FailureKind.CONFIG
+
+
 def test_a_precision_that_a_method_lacks_is_refused(load: Load) -> None:
     """A quantisation without the model's own configuration is no engine failure."""
     with pytest.raises(LemError, match="awq") as caught:

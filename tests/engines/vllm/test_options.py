@@ -35,12 +35,6 @@ def _rounded_to_blocks(backend: VllmBackend) -> int:
     return asked_bytes if asked_bytes - block_bytes < taken_bytes <= asked_bytes else taken_bytes
 
 
-def _total_memory_bytes() -> int:
-    from vllm.utils.cpu_resource_utils import get_memory_node_info
-
-    return get_memory_node_info(0).total_memory
-
-
 def _config(backend: VllmBackend) -> Any:
     return backend._engine.config
 
@@ -52,13 +46,9 @@ LIVE: dict[str, Callable[[VllmBackend], Any]] = {
     "distributed_executor_backend": lambda b: {"UniProcExecutor": "uni"}[
         type(b._engine._engine.model_executor).__name__
     ],
-    "gpu_memory_utilization": lambda b: round(
-        _worker(b).requested_cpu_memory / _total_memory_bytes(), 2
-    ),
+    "gpu_memory_utilization": lambda b: _worker(b).cache_config.gpu_memory_utilization,
     "kv_cache_memory_bytes": _rounded_to_blocks,
-    "kv_cache_dtype": lambda b: {1: "fp8", 4: "float32"}[
-        _worker(b).model_runner.kv_caches[0].itemsize
-    ],
+    "kv_cache_dtype": lambda b: {4: "float32"}[_worker(b).model_runner.kv_caches[0].itemsize],
     "block_size": lambda b: _scheduler(b).block_size,
     "max_model_len": lambda b: _scheduler(b).max_model_len,
     "max_num_seqs": lambda b: _scheduler(b).max_num_running_reqs,
