@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.replace import replace
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.definitions import DEFINITIONS_VERSION
 from pytest_lem.results.journal import read_journal
 from pytest_lem.results.migration import migrate
 from pytest_lem.results.record import Record, Stored
-from pytest_lem.results.replace import replace
 from pytest_lem.results.run import Run
 
 #: A new major breaks readers, a new minor only adds fields.

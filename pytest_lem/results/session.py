@@ -15,10 +15,10 @@ from typing import Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.replace import replace
 from pytest_lem.results.definitions import DEFINITIONS_VERSION
 from pytest_lem.results.entry import Entry, entry_of, facts_name
 from pytest_lem.results.record import Comparability, Record, Stored
-from pytest_lem.results.replace import replace
 from pytest_lem.results.run import Run
 
 FORMAT = "pytest-lem session"

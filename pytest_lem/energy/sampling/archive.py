@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import tempfile
 from array import array
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -17,6 +15,7 @@ from pytest_lem.energy.sampling.npz import Arrays, packed, unpacked
 from pytest_lem.energy.sampling.series import Look, Series
 from pytest_lem.energy.sampling.track import Source, Track
 from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.replace import replace
 
 #: Of the layout of the file.
 _VERSION = 1
@@ -38,7 +37,7 @@ def write_series(series: Series, path: Path) -> None:
         for name, column in {_TIMES: track.times_s, **track.columns}.items():
             arrays[f"{device}/{name}"] = column
     try:
-        _replace(path, packed(arrays))
+        replace(path, packed(arrays))
     except OSError as error:
         raise LemError(
             f"cannot write the series to {path} ({_why(error)}); make room there, or let "
@@ -70,20 +69,6 @@ def write_csv(series: Series, out: TextIO) -> None:
     for time_s, device, values in sorted(lines, key=lambda line: line[0]):
         cells = [values.get(name, nan) for name in names]
         writer.writerow([f"{time_s:.6f}", device, *(_cell(value) for value in cells)])
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    scratch = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        scratch.chmod(0o644)
-        scratch.replace(path)
-    except OSError:
-        scratch.unlink(missing_ok=True)
-        raise
 
 
 def _about(series: Series) -> dict[str, Any]:
