@@ -13,13 +13,10 @@ from pytest_lem.gate.context import asked_for
 from pytest_lem.gate.judge import Judge, applies
 from pytest_lem.gate.key import UnderTest
 from pytest_lem.gate.rule import Rule
+from pytest_lem.results.comparability import NOTHING_KNOWN
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.definitions import GATEABLE
-from pytest_lem.results.record import Comparability
 from pytest_lem.results.session import Session
-
-#: Facts of an entry that has none, so that nothing agrees with it by accident.
-_NOTHING_KNOWN = Comparability(refuse={}, warn={}, hash="")
 
 
 def history_for(
@@ -60,7 +57,7 @@ def judge_session(judge: Judge, session: Session, rules: Sequence[Rule]) -> list
         for entry in session.entries
         for comparison in judge.judge(
             entry,
-            session.facts.get(entry.comparability, _NOTHING_KNOWN),
+            session.facts.get(entry.comparability, NOTHING_KNOWN),
             rules,
             is_repeatable=False,
         )

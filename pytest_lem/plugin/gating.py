@@ -18,15 +18,15 @@ from pytest_lem.gate.promise import promise_of
 from pytest_lem.gate.rule import DEFAULTS, Rule, rules_of
 from pytest_lem.plugin.rundir import run_directory, store_directory
 from pytest_lem.plugin.settings import is_gated, resolved_gate
+from pytest_lem.results.comparability import NOTHING_KNOWN
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.entry import entry_of
-from pytest_lem.results.record import Comparability, Record
+from pytest_lem.results.record import Record
 from pytest_lem.results.store import Store, check_name, is_name
 
 _GATE = pytest.StashKey["Gating | None"]()
 #: The history of a run that has no branch and is compared with none.
 _UNNAMED = "default"
-_NOTHING_KNOWN = Comparability(refuse={}, warn={}, hash="")
 
 
 class Gating:
@@ -59,7 +59,7 @@ class Gating:
             judge = replace(judge, terms=replace(judge.terms, promise=promise_pct / 100))
         found = judge.judge(
             entry_of([record]),
-            record.comparability or _NOTHING_KNOWN,
+            record.comparability or NOTHING_KNOWN,
             rules,
             is_repeatable=is_repeatable,
         )

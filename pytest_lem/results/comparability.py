@@ -22,6 +22,8 @@ _BOARD = {
     "gpu.application_sm_clock_mhz": "application_sm_clock_mhz",
     "gpu.application_memory_clock_mhz": "application_memory_clock_mhz",
 }
+#: Facts of a measurement that has none, so that nothing agrees with it by accident.
+NOTHING_KNOWN = Comparability(refuse={}, warn={}, hash="")
 #: Settings of `measure` that move a figure; the others only change how well it is known.
 _METHOD = ("min_window_s", "warmup_cv", "warmup_max_s", "warmup_calm_s", "isolation")
 #: All names of facts that must agree; meters have theirs below `meter`.
