@@ -5,36 +5,39 @@ The harness is `InferRun` with each backend that is installed and this machine's
 through all its rounds; the bare loop is bare.py, let in by a meter of our own before or after each
 round.
 
-fastest windows: what is slowed down is slowed down by others, so the shortest window of each side
-says most on a machine that others use too; it has no interval.
-tokens/s: of the windows themselves, so stamps, loop and synchronisation are in it; arming, reading
-the meters and collecting are not: they are `between windows`.
-host CPU above bare: user and system time of all threads of the host, from before the request to
-run until after its answer, less the bare loop's own; parent CPU: pytest's side, the same stretch.
-tiny: a model that computes next to nothing, on one thread. Its CPU per token is the harness's
-without the noise of the arithmetic; its ratio holds for no real model.
+harness adds: with a model that computes next to nothing, on one thread; the wall-clock time of a
+window over that of the bare loop, which no arithmetic drowns in noise. What a harness does for a
+token does not depend on the model.
+tokens/s by what it adds: a token of the demo model through the bare loop, over the same with that
+on top. This is what the goal is held against.
+tokens/s side by side: of windows with the demo model, so stamps, loop and synchronisation are in
+it, and so is whatever else the machine did; fastest windows: what is slowed down is slowed down
+by others, so the shortest window of each side says most; it has no interval.
+Arming, reading the meters and collecting are in no window: they are `between windows`.
+parent CPU: user and system time of pytest's side in a window, beside the work of the host.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any, ClassVar, NamedTuple
 
-from pairing import Figure, difference, is_first, ratio
+from pairing import Estimate, Figure, difference, is_first, ratio
+from tiny import tiny_directory, tiny_gguf
 
 from pytest_lem.backends.demo import demo_directory, demo_gguf
 from pytest_lem.backends.host.pool import HostPool
+from pytest_lem.backends.llama_cpp.tokenizer import UNTOLD
 from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.clock import MonotonicClock
 from pytest_lem.energy.meter import Availability, Scope
@@ -49,6 +52,7 @@ from pytest_lem.registry import BACKENDS, find
 from pytest_lem.workloads.workload import Workload
 
 _TOKENS = 64
+_REPETITIONS = 8
 #: What each backend calls its number of threads.
 _THREADS = {"transformers": "num_threads", "vllm": "omp_num_threads", "llama_cpp": "n_threads"}
 
@@ -61,18 +65,20 @@ class _Side(NamedTuple):
     precision: str
     options: dict[str, Any]
     model: Callable[[], Path]
+    tiny: Callable[[Path, Path], Path]
 
 
 _SIDES = (
-    _Side("transformers", "transformers", "float32", {}, demo_directory),
+    _Side("transformers", "transformers", "float32", {}, demo_directory, tiny_directory),
     _Side(
         "vllm",
         "vllm",
         "float32",
         {"enforce_eager": True, "max_model_len": 512, "kv_cache_memory_bytes": 1 << 28},
         demo_directory,
+        tiny_directory,
     ),
-    _Side("llama_cpp", "xllamacpp", "auto", {"n_ctx": 512}, demo_gguf),
+    _Side("llama_cpp", "xllamacpp", "auto", {"n_ctx": 512}, demo_gguf, tiny_gguf),
 )
 
 
@@ -80,7 +86,7 @@ class _Bare:
     """The process of the bare loop, given what the plan of the harness says."""
 
     def __init__(self, plan: InferPlan) -> None:
-        threads = next((plan.spec.options.get(name) for name in _THREADS.values()), None)
+        threads = plan.spec.options.get(_THREADS[plan.spec.backend])
         settings = {
             "backend": plan.spec.backend,
             "model": plan.spec.model,
@@ -115,32 +121,29 @@ class _Bare:
 
 @dataclass
 class _Turnstile:
-    """The innermost meter: reads CPU clocks, and lets the bare loop in beside each round."""
+    """The innermost meter: reads pytest's CPU clock, and lets the bare loop in beside a round."""
 
     bare: _Bare
     name: ClassVar[str] = "turnstile"
     method: ClassVar[str] = "turnstile-1"
     run: InferRun | None = None
     windows: list[dict[str, Any]] = field(default_factory=list)
-    host_s: list[float] = field(default_factory=list)
     parent_s: list[float] = field(default_factory=list)
 
     def availability(self) -> Availability:
         return Availability(tier=Tier.NONE, sentence="measures no energy")
 
     def open(self, scope: Scope) -> None:
-        # The CPU clock of another process, as clock_getcpuclockid(3) makes it on Linux.
-        self._clock = ~scope.pids[0] << 3 | 2
+        pass
 
-    def begin(self) -> tuple[float, float]:
+    def begin(self) -> float:
         self._let_in(is_before=True)
-        return time.process_time(), time.clock_gettime(self._clock)
+        return time.process_time()
 
-    def end(self, edge: tuple[float, float], *_: float) -> Sequence[Energy]:
-        host_s, parent_s = time.clock_gettime(self._clock), time.process_time()
+    def end(self, edge: float, *_: float) -> Sequence[Energy]:
+        parent_s = time.process_time()
         if self._let_in(is_before=False):
-            self.host_s.append(host_s - edge[1])
-            self.parent_s.append(parent_s - edge[0])
+            self.parent_s.append(parent_s - edge)
         return []
 
     def close(self) -> None:
@@ -157,43 +160,25 @@ class _Turnstile:
 
 
 def measure(*, quick: bool, threads: int | None) -> list[Figure]:
-    """Measure the demo model at batch 1 and 8 with each backend that is here, and the tiny one."""
+    """Measure each backend that is here at batch 1 and 8, with the demo model and a tiny one."""
     os.environ["TQDM_DISABLE"] = "1"
-    demo, pairs = demo_directory(), 4 if quick else 10
+    sides = [side for side in _SIDES if importlib.util.find_spec(side.package)]
     with tempfile.TemporaryDirectory(prefix="lem-overhead-") as scratch:
-        logs, tiny = Path(scratch), Path(scratch) / "tiny"
-        _in_process_of_its_own(_write_tiny_model, demo, tiny)
-        figures = [
-            figure
-            for side in _SIDES
-            if importlib.util.find_spec(side.package)
-            for size in (1, 8)
-            for figure in _compared(
-                f"{side.backend} b{size}", _plan(side, size, 1, threads, pairs), logs
-            )
-        ]
-        small = _SIDES[0]._replace(model=lambda: tiny)
-        return [*figures, *_compared("tiny b1", _plan(small, 1, 20, 1, pairs), logs)]
+        found = (_of_side(side, Path(scratch), threads, quick=quick) for side in sides)
+        return [figure for figures in found for figure in figures]
 
 
-def _in_process_of_its_own(work: Any, *args: Any) -> None:
-    """Keep PyTorch and its threads out of this process, which stands for pytest's."""
-    process = multiprocessing.get_context("spawn").Process(target=work, args=args)
-    process.start()
-    process.join()
-    if process.exitcode:
-        raise RuntimeError("the tiny model could not be made; the lines above say why")
-
-
-def _write_tiny_model(source: Path, target: Path) -> None:
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-
-    config = AutoConfig.from_pretrained(source)
-    config.hidden_size, config.intermediate_size, config.head_dim = 16, 16, 8
-    config.num_hidden_layers, config.num_attention_heads, config.num_key_value_heads = 1, 2, 2
-    config.layer_types = None
-    AutoModelForCausalLM.from_config(config).save_pretrained(target)
-    AutoTokenizer.from_pretrained(source).save_pretrained(target)
+def _of_side(side: _Side, scratch: Path, threads: int | None, *, quick: bool) -> Iterator[Figure]:
+    tiny = side.tiny(side.model(), scratch / side.backend)
+    small = side._replace(model=lambda: tiny)
+    for size in (1, 8):
+        # Windows of some tenths of a second, long beside what happens once in each.
+        repetitions = _REPETITIONS // size or 1
+        plan = _plan(small, size, repetitions, 1, 12 if quick else 60)
+        added_us = difference(_compared(f"{side.backend}-tiny", plan, scratch).us_per_token())
+        plan = _plan(side, size, 1, threads, 4 if quick else 10)
+        pairs = _compared(f"{side.backend}-demo", plan, scratch)
+        yield from _figures(f"{side.backend} b{size}", pairs, added_us)
 
 
 def _plan(
@@ -220,7 +205,38 @@ def _plan(
     )
 
 
-def _compared(name: str, plan: InferPlan, logs: Path) -> list[Figure]:
+@dataclass(frozen=True)
+class _Pairs:
+    """Rounds of the harness and windows of the bare loop, of the same work."""
+
+    rounds: list[Round]
+    turnstile: _Turnstile
+
+    @property
+    def tokens(self) -> int:
+        return self.rounds[0].work.output_tokens or 0
+
+    @property
+    def windows(self) -> list[dict[str, Any]]:
+        return self.turnstile.windows
+
+    def us_per_token(self) -> list[tuple[float, float]]:
+        """Return the time of a token, bare and through the harness."""
+        us = 1e6 / self.tokens
+        pairs = zip(self.windows, self.rounds, strict=True)
+        return [(window["seconds"] * us, r.window_s * us) for window, r in pairs]
+
+    def is_same(self) -> bool:
+        """Tell whether both sides made the same tokens; those without an id are not compared."""
+        pairs = zip(self.windows, self.rounds, strict=True)
+        return all(
+            window["token_ids"]
+            == [[i for i in request["token_ids"] if i != UNTOLD] for request in r.requests]
+            for window, r in pairs
+        )
+
+
+def _compared(name: str, plan: InferPlan, logs: Path) -> _Pairs:
     panel = choose(["auto"], {"watts_per_cpu": 7.0})
     pool, bare = HostPool(logs, name), _Bare(plan)
     turnstile = _Turnstile(bare)
@@ -230,37 +246,40 @@ def _compared(name: str, plan: InferPlan, logs: Path) -> list[Figure]:
     try:
         bare.window()  # two windows are its warm-up; the harness has its own
         bare.window()
-        return _figures(name, turnstile.run.measure().rounds, turnstile)
+        return _Pairs(turnstile.run.measure().rounds, turnstile)
     finally:
         bare.close()
         pool.close()
 
 
-def _figures(name: str, rounds: list[Round], turnstile: _Turnstile) -> list[Figure]:
-    pairs = list(zip(rounds, turnstile.windows, strict=True))
-    tokens = rounds[0].work.output_tokens or 0
-    us = 1e6 / tokens
-    is_same = all([r["token_ids"] for r in a.requests] == b["token_ids"] for a, b in pairs)
-    bare_cpu = [window["cpu_seconds"] * us for _, window in pairs]
-    host_cpu = [seconds * us for seconds in turnstile.host_s]
+def _figures(name: str, pairs: _Pairs, added_us: Estimate) -> Iterator[Figure]:
+    both_us = pairs.us_per_token()
+    token_us = median(bare for bare, _ in both_us)
+    same = "same tokens" if pairs.is_same() else "THE TOKENS OF THE TWO SIDES DIFFER"
+    fastest = min(bare for bare, _ in both_us) / min(ours for _, ours in both_us)
+    parent_us = [(0.0, seconds * 1e6 / pairs.tokens) for seconds in pairs.turnstile.parent_s]
     # In ABBA order no bare window stands between an even round and the next.
+    rounds = pairs.rounds
     gaps = [rounds[i + 1].start_s - rounds[i].end_s for i in range(0, len(rounds) - 1, 2)]
-    note = f"bare {median(tokens / window['seconds'] for _, window in pairs):.0f} tokens/s; "
-    note += "same tokens on both sides" if is_same else "THE TOKENS OF THE TWO SIDES DIFFER"
-    fastest = min(w["seconds"] for _, w in pairs) / min(a.window_s for a, _ in pairs)
-    note += f"; fastest windows {fastest:.3f} x bare"
-    speed = ratio((a.window_s, b["seconds"]) for a, b in pairs)
-    return [
-        Figure(f"{name}: tokens/s", "x bare", speed, None if "tiny" in name else ">= 0.99", note),
-        Figure(
-            f"{name}: host CPU above bare",
-            "us/token",
-            difference(zip(bare_cpu, host_cpu, strict=True)),
-        ),
-        Figure(
-            f"{name}: parent CPU in windows",
-            "us/token",
-            difference((0.0, seconds * us) for seconds in turnstile.parent_s),
-        ),
-        Figure(f"{name}: between windows", "ms", difference((0.0, gap * 1e3) for gap in gaps)),
-    ]
+    yield Figure(f"{name}: harness adds", "us/token", added_us)
+    yield Figure(
+        f"{name}: tokens/s by what it adds",
+        "x bare",
+        _speed(token_us, added_us),
+        ">= 0.99",
+        f"bare {token_us:.0f} us/token",
+    )
+    yield Figure(
+        f"{name}: tokens/s side by side",
+        "x bare",
+        ratio((ours, bare) for bare, ours in both_us),
+        note=f"{same}; fastest windows {fastest:.3f} x bare",
+    )
+    yield Figure(f"{name}: parent CPU in windows", "us/token", difference(parent_us))
+    yield Figure(f"{name}: between windows", "ms", difference((0.0, gap * 1e3) for gap in gaps))
+
+
+def _speed(token_us: float, added_us: Estimate) -> Estimate:
+    """Return the speed with something on top of a token, over the speed without."""
+    value, high, low = (token_us / (token_us + x) for x in added_us[:3])
+    return added_us._replace(value=value, low=low, high=high)

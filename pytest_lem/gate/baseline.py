@@ -102,12 +102,12 @@ class Baseline:
     sessions: int = 0
     cases: dict[str, list[Past]] = field(default_factory=lambda: defaultdict(list))
     _identities: dict[str, str] = field(default_factory=dict)
-    _keys: dict[int, tuple[Comparability, str]] = field(default_factory=dict)
+    _named: dict[int, tuple[Comparability, str, str]] = field(default_factory=dict)
 
     def add(self, session: Session) -> None:
         """Take in a session; the oldest comes first."""
         self.sessions += 1
-        named = {name: (f, self._key(f), board_of(f)) for name, f in session.facts.items()}
+        named = {name: (f, *self._names(f)) for name, f in session.facts.items()}
         for entry in session.entries:
             if entry.state == "joined" and entry.is_sound and entry.comparability in named:
                 known = self.cases[self.identity(entry)]
@@ -126,14 +126,13 @@ class Baseline:
     def find(self, entry: Entry, facts: Comparability) -> Found:
         """Return what there is to compare an entry with."""
         past = self.cases.get(self.identity(entry), [])
-        key = self._key(facts)
+        key, board = self._names(facts)
         same = [p for p in past if p.key == key]
         if past and not same:
             before, now = past[-1].facts.refuse, facts.refuse
             rest = self.under_test.rest
             return Found(differing=differences(rest(before), rest(now)))
         runs = [p.session for p in same]
-        board = board_of(facts)
         here = [p for p in same if p.board == board]
         return Found(
             past=here or same,
@@ -151,13 +150,13 @@ class Baseline:
             self._identities[entry.digest] = found
         return found
 
-    def _key(self, facts: Comparability) -> str:
-        """Return the hash of the facts that must agree, worked out once for each object."""
-        known = self._keys.get(id(facts))
+    def _names(self, facts: Comparability) -> tuple[str, str]:
+        """Return the hash of the facts that must agree, and the boards; once for each object."""
+        known = self._named.get(id(facts))
         if known is None:  # the object is kept with it, so that its number is not given again
-            known = facts, key_of(facts.refuse, self.under_test)
-            self._keys[id(facts)] = known
-        return known[1]
+            known = facts, key_of(facts.refuse, self.under_test), board_of(facts)
+            self._named[id(facts)] = known
+        return known[1:]
 
 
 def key_of(refuse: Mapping[str, Any], under_test: UnderTest) -> str:

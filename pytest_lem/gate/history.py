@@ -46,7 +46,7 @@ class History:
         """Return the mean of the logarithms."""
         return fsum(self.logs) / len(self.logs)
 
-    @property
+    @cached_property
     def degrees(self) -> int:
         """Return the degrees of freedom of the scatter."""
         return len(self.logs) + PRIOR_SESSIONS - 1
@@ -59,7 +59,7 @@ class History:
         squares = PRIOR_SESSIONS * self.prior_cv**2 + max(seen, least)
         return max(sqrt(squares / self.degrees), self.resolution)
 
-    @property
+    @cached_property
     def error(self) -> float:
         """Return the standard error of a new session's distance from the mean."""
         return self.scatter * sqrt(1 + 1 / len(self.logs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, isinf, log
 
 from pytest_lem.gate.attribution import attribution
@@ -214,8 +214,8 @@ def confirmed(first: Comparison, second: Comparison) -> Comparison:
     if first.verdict not in _TENTATIVE or first.p is None:
         return first
     if second.p is None:
-        return second.model_copy(update={"p": first.p})
-    repeated = first.model_copy(update={"p_repeated": second.p})
+        return replace(second, p=first.p)
+    repeated = replace(first, p_repeated=second.p)
     if second.verdict == first.verdict:
         return _told(repeated)
     return _told(_with(_unremarkable(repeated), None, [Cause.NOT_REPEATED]))

@@ -12,7 +12,8 @@ _MOST_DIFFERENCES = 6
 
 def sentence(comparison: Comparison) -> str:
     """Return what a person needs to know: what changed, by how much, against what, and why."""
-    return "".join(c if c.isprintable() else "?" for c in _sentence(comparison))
+    text = _sentence(comparison)
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _sentence(comparison: Comparison) -> str:

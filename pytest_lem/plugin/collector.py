@@ -78,9 +78,9 @@ class Collector:
         records = [Record.model_validate(plain) for plain in content["records"]]
         for record in records:
             self._write("record", record.plain())
-        comparisons = [Comparison.model_validate(plain) for plain in content["comparisons"]]
+        comparisons = [Comparison(**plain) for plain in content["comparisons"]]
         for comparison in comparisons:
-            self._write("comparison", comparison.model_dump(mode="json"))
+            self._write("comparison", comparison.plain())
         self.run_file.records += records
         self.run_file.comparisons += comparisons
         self._done.add(report.nodeid)

@@ -63,8 +63,7 @@ class Gating:
             rules,
             is_repeatable=is_repeatable,
         )
-        place = {"cycle": record.cycle, "attempt": record.attempt}
-        return [c.model_copy(update=place) for c in found]
+        return [replace(c, cycle=record.cycle, attempt=record.attempt) for c in found]
 
     def fails(self, comparison: Comparison) -> bool:
         """Tell whether a comparison fails its test."""

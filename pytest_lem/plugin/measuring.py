@@ -92,7 +92,7 @@ class Measuring:
             item.user_properties += properties(records, comparisons)
             content = {
                 "records": [r.plain() for r in records],
-                "comparisons": [c.model_dump(mode="json") for c in comparisons],
+                "comparisons": [c.plain() for c in comparisons],
                 **self._session.announcement(),
             }
             report.lem = content  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_lem.gate.admission import admit
 from pytest_lem.gate.judge import applies
@@ -134,7 +134,7 @@ def _missing(gating: Gating, identity: str) -> Comparison:
         verdict=Verdict.MISSING,
         reasons=[Cause.NOT_MEASURED],
     )
-    return comparison.model_copy(update={"message": sentence(comparison)})
+    return replace(comparison, message=sentence(comparison))
 
 
 def _idle_rules(gating: Gating, run_file: RunFile) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+from pydantic_core import to_json
 
 from pytest_lem.reports.bootstrap import CONFIDENCE
 from pytest_lem.reports.rows import Estimate, Row
@@ -39,11 +40,10 @@ def document(summary: Summary) -> str:
             "has_failed": gate.has_failed,
             "unmeasured": list(gate.unmeasured),
         },
-        "comparisons": [c.model_dump(mode="json") for c in gate.comparisons] if gate else [],
+        "comparisons": gate.comparisons if gate else [],
         "notes": summary.notes(FIGURES),
     }
-    # Without indentation, which Python's encoder in C does not have.
-    return json.dumps(content, allow_nan=False) + "\n"
+    return to_json(content).decode() + "\n"
 
 
 def _row(row: Row, *, is_group: bool) -> dict[str, Any]:

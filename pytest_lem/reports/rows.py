@@ -92,7 +92,7 @@ def row_of_case(entry: Entry) -> Row:
     return Row(
         labels={"case": entry.key},
         entries=[entry],
-        figures={name: _figure(name, [entry]) for name in FIGURES},
+        figures={name: _of_case(name, entry) for name in FIGURES},
     )
 
 
@@ -104,6 +104,13 @@ def row_of_group(labels: dict[str, Any], entries: Sequence[Entry]) -> Row:
         entries=entries,
         figures={name: _figure(name, trusted) for name in FIGURES},
     )
+
+
+def _of_case(name: str, entry: Entry) -> Estimate:
+    """Return a figure of one case, with an interval where it was measured often enough."""
+    if name in entry.measurements or name not in entry.figures:
+        return _figure(name, [entry])
+    return Estimate(name=name, value=entry.figures[name].value, cases=1, cycles=1)
 
 
 def _figure(name: str, entries: Sequence[Entry]) -> Estimate:

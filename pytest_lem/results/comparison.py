@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from dataclasses import field
+from typing import Any
 
-from pytest_lem.results.record import Stored
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 
-class Comparison(Stored):
+# Not a model but a dataclass: a judge works it out field by field, for each figure of a run.
+@dataclass(slots=True, kw_only=True, config=ConfigDict(extra="ignore", allow_inf_nan=False))
+class Comparison:
     """A judgement about one figure of one case against another measurement."""
 
     case: str
@@ -20,28 +24,45 @@ class Comparison(Stored):
     baseline: str = Field(description="Name of the baseline.")
     candidate: str = Field(description="The run that was judged.")
     verdict: str
-    reasons: list[str] = []
-    message: str = Field("", description="The verdict in one sentence.")
-    value: float | None = Field(None, description="Of the candidate.")
-    ratio: float | None = Field(None, description="Candidate over the mean of the history.")
-    interval: list[float] | None = Field(None, description="95 % interval of the ratio.")
+    reasons: list[str] = field(default_factory=list)
+    message: str = Field(default="", description="The verdict in one sentence.")
+    value: float | None = Field(default=None, description="Of the candidate.")
+    ratio: float | None = Field(default=None, description="Candidate over the mean of the history.")
+    interval: list[float] | None = Field(default=None, description="95 % interval of the ratio.")
     p: float | None = None
-    p_repeated: float | None = Field(None, description="Of the second measurement.")
+    p_repeated: float | None = Field(default=None, description="Of the second measurement.")
     alpha: float | None = None
-    m: int | None = Field(None, description="How many figures were gated beside each other.")
-    theta: float | None = Field(None, description="Allowed change, as a share.")
-    absolute: float | None = Field(None, description="What is allowed on top, in the unit.")
-    promise: float | None = Field(None, description="Change that has to be found, as a share.")
-    mde: float | None = Field(
-        None, description="Least change, as a share, that is found in four of five sessions."
+    m: int | None = Field(
+        default=None, description="How many figures were gated beside each other."
     )
-    sessions: int | None = Field(None, description="Sessions of history behind it.")
-    scatter: float | None = Field(None, description="Between sessions, as a share.")
-    differences: list[str] = Field([], description="Facts that forbid the comparison.")
-    under_test: list[str] = Field([], description="What was meant to differ, from what to what.")
+    theta: float | None = Field(default=None, description="Allowed change, as a share.")
+    absolute: float | None = Field(default=None, description="What is allowed on top, in the unit.")
+    promise: float | None = Field(
+        default=None, description="Change that has to be found, as a share."
+    )
+    mde: float | None = Field(
+        default=None,
+        description="Least change, as a share, that is found in four of five sessions.",
+    )
+    sessions: int | None = Field(default=None, description="Sessions of history behind it.")
+    scatter: float | None = Field(default=None, description="Between sessions, as a share.")
+    differences: list[str] = Field(
+        default_factory=list, description="Facts that forbid the comparison."
+    )
+    under_test: list[str] = Field(
+        default_factory=list, description="What was meant to differ, from what to what."
+    )
     attribution: dict[str, float] | None = Field(
-        None, description="The change of energy, of power and of speed, in per cent."
+        default=None, description="The change of energy, of power and of speed, in per cent."
     )
     beside: dict[str, list[float]] = Field(
-        {}, description="Clock, temperature, length and occupancy: before and now."
+        default_factory=dict,
+        description="Clock, temperature, length and occupancy: before and now.",
     )
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return _ADAPTER.dump_python(self, mode="json")  # type: ignore[no-any-return]
+
+
+_ADAPTER = TypeAdapter(Comparison)

@@ -57,7 +57,7 @@ class Figure(NamedTuple):
     @property
     def is_usable(self) -> bool:
         """Tell whether it can be a measurement: above 0, and not beyond all measure."""
-        return is_credible(self.value) and self.value > 0 and 0 <= self.resolution <= 1
+        return _SMALLEST < self.value < _LARGEST and 0 <= self.resolution <= 1
 
 
 @dataclass(slots=True, kw_only=True, config=ConfigDict(extra="ignore", allow_inf_nan=False))

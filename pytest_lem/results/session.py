@@ -1,31 +1,31 @@
 """The file of a session: the entries of a run, compact, and sealed against damage and edits.
 
 JSON lines. The first says what the file is and the SHA-256 of all that follows; the second is the
-run with the facts that its entries share; each of the others is an entry.
+run with the facts that its entries share; the third has the entries, by columns.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.replace import replace
+from pytest_lem.results.columns import columns_json, entries_from
 from pytest_lem.results.definitions import DEFINITIONS_VERSION
 from pytest_lem.results.entry import Entry, entry_of, facts_name
 from pytest_lem.results.record import Comparability, Record, Stored
 from pytest_lem.results.run import Run
 
 FORMAT = "pytest-lem session"
-SESSION_VERSION = "1.0"
+SESSION_VERSION = "2.0"
 #: Verdicts that keep nothing out of a history.
 _UNREMARKABLE = (None, "pass", "provisional")
-_ENTRY = TypeAdapter(Entry)
 
 
 class Session(Stored):
@@ -89,7 +89,7 @@ def facts_of(records: Iterable[Record]) -> dict[str, Comparability]:
 
 def write_session(session: Session, path: Path) -> None:
     """Write atomically. Raises OSError."""
-    lines = [session.model_dump_json().encode(), *map(_ENTRY.dump_json, session.entries)]
+    lines = (session.model_dump_json().encode(), columns_json(session.entries))
     body = b"".join(line + b"\n" for line in lines)
     seal = hashlib.sha256(body).hexdigest()
     head = {"format": FORMAT, "schema_version": SESSION_VERSION, "sha256": seal}
@@ -98,16 +98,18 @@ def write_session(session: Session, path: Path) -> None:
 
 def read_session(path: Path) -> Session:
     """Read and validate; raises LemError (`data`) for what is missing, damaged or edited."""
-    lines = _sealed_lines(path)
+    run, _, columns = _sealed_body(path).partition(b"\n")
+    if not run:
+        raise _unreadable(path, "it is empty")
     try:
-        session = Session.model_validate_json(next(lines))
-        session.entries = [_ENTRY.validate_json(line) for line in lines]
-    except StopIteration:
-        raise _unreadable(path, "it is empty") from None
+        session = Session.model_validate_json(run)
+        session.entries = entries_from(columns)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise _unreadable(path, f"`{place}`: {first['msg']}") from error
+    except ValueError as error:  # columns that do not fit together
+        raise _unreadable(path, str(error)) from error
     if session.definitions_version.partition(".")[0] != DEFINITIONS_VERSION.partition(".")[0]:
         raise _unreadable(
             path,
@@ -125,8 +127,8 @@ def read_session(path: Path) -> Session:
     return session
 
 
-def _sealed_lines(path: Path) -> Iterator[bytes]:
-    """Return the lines after the first, once the seal is found whole."""
+def _sealed_body(path: Path) -> bytes:
+    """Return what follows the first line, once the seal is found whole."""
     try:
         head, _, body = path.read_bytes().partition(b"\n")
     except OSError as error:
@@ -145,7 +147,7 @@ def _sealed_lines(path: Path) -> Iterator[bytes]:
             path,
             "it was cut short, damaged or edited since it was written; delete it, or save anew",
         )
-    return iter(body.splitlines())
+    return body
 
 
 def _unreadable(path: Path, why: str) -> LemError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -109,7 +110,7 @@ def test_facts_that_differ_are_listed() -> None:
     names = [f"fact{n}: a -> b" for n in range(8)]
     found = _comparison(Verdict.INCOMPARABLE, reasons=[Cause.FACTS_DIFFER], differences=names)
     assert sentence(found).endswith(f" ({', '.join(names[:6])} and 2 more)")
-    six = found.model_copy(update={"differences": names[:6]})
+    six = replace(found, differences=names[:6])
     assert sentence(six).endswith(f" ({', '.join(names[:6])})")
 
 

@@ -75,7 +75,7 @@ def test_it_has_the_comparisons_and_what_came_of_them(summarise, content, call, 
         "has_failed": True,
         "unmeasured": ["gone"],
     }
-    assert found["comparisons"] == [gate.comparisons[0].model_dump(mode="json")]
+    assert found["comparisons"] == [gate.comparisons[0].plain()]
 
 
 def test_the_notes_are_there_for_people(summarise, content, call):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from pytest_lem.errors import LemError
 from pytest_lem.flags import Flag
 from pytest_lem.results.build import Context
-from pytest_lem.results.entry import Figure
+from pytest_lem.results.entry import Entry, Figure
 from pytest_lem.results.record import Comparability, Record
 from pytest_lem.results.run import Run
 from pytest_lem.results.session import (
     FORMAT,
+    SESSION_VERSION,
     Session,
     entries_of,
     read_session,
@@ -79,10 +80,15 @@ def _read(path: Path) -> Session | LemError:
         return error
 
 
+def _figure(lines: list[Any]) -> dict[str, Any]:
+    """Return the column of a figure that both entries have, for a change."""
+    return lines[1]["figures"].setdefault("ttft_s", {"values": [1, 1], "resolutions": [0, 0]})
+
+
 def _sealed(path: Path, body: str, **head: Any) -> Path:
     """Write a body with its seal, as a program with our format would."""
     seal = hashlib.sha256(body.encode()).hexdigest()
-    first = {"format": FORMAT, "schema_version": "1.0", "sha256": seal, **head}
+    first = {"format": FORMAT, "schema_version": SESSION_VERSION, "sha256": seal, **head}
     path.write_bytes(f"{json.dumps(first)}\n{body}".encode())
     return path
 
@@ -105,12 +111,12 @@ def test_a_session_says_what_its_run_was(session: Session) -> None:
 
 
 def test_facts_stand_once_however_many_entries_share_them(stored: Path) -> None:
-    """The second line is the run with its facts, each of the others an entry."""
-    head, run, *entries = map(json.loads, stored.read_text().split("\n")[:-1])
-    assert (head["format"], head["schema_version"]) == ("pytest-lem session", "1.0")
+    """The second line is the run with its facts, the third the columns of the entries."""
+    head, run, columns = map(json.loads, stored.read_text().split("\n")[:-1])
+    assert (head["format"], head["schema_version"]) == ("pytest-lem session", "2.0")
     assert "entries" not in run
-    assert {entry["comparability"] for entry in entries} == set(run["facts"])
-    assert len(entries) == 2
+    assert set(columns["comparability"]) == set(run["facts"])
+    assert {len(columns[name]) for name in columns if name != "figures"} == {2}
 
 
 @fuzzed
@@ -155,7 +161,7 @@ def test_a_file_that_was_cut_short_is_noticed(stored: Path, tmp_path: Path, shar
 
 
 def test_a_line_less_and_a_line_more_are_noticed(stored: Path) -> None:
-    """A whole entry can neither be taken out nor put in."""
+    """All entries can neither be taken out nor put in twice."""
     lines = stored.read_bytes().splitlines(keepends=True)
     stored.write_bytes(b"".join(lines[:-1]))
     assert _sentence(stored) == EDITED
@@ -204,18 +210,18 @@ def test_figures_of_another_definition_are_refused(
         assert f"its figures are defined as in version {version}" in _sentence(tmp_path / "s.jsonl")
 
 
-@pytest.mark.parametrize("version", ["2.0", "0.9", "10.0", 2])
+@pytest.mark.parametrize("version", ["1.0", "3.0", "0.9", "10.0", 3])
 def test_another_major_version_is_refused(tmp_path: Path, version: object) -> None:
     """The sentence has both versions, and nobody looks at the seal of another format."""
     path = _sealed(tmp_path / "s.jsonl", "", schema_version=version, sha256="?")
-    assert _sentence(path) == f"its format is {version}, this release reads 1.0"
+    assert _sentence(path) == f"its format is {version}, this release reads 2.0"
 
 
 def test_a_newer_minor_version_is_read(session: Session, stored: Path) -> None:
     """It may have fields that this release does not know."""
     lines = [json.loads(line) for line in stored.read_text().split("\n")[1:-1]]
     body = "".join(json.dumps({**line, "added_later": [1]}) + "\n" for line in lines)
-    assert read_session(_sealed(stored, body, schema_version="1.7", added=1)) == session
+    assert read_session(_sealed(stored, body, schema_version="2.7", added=1)) == session
 
 
 @pytest.mark.parametrize(
@@ -223,25 +229,42 @@ def test_a_newer_minor_version_is_read(session: Session, stored: Path) -> None:
     [
         (lambda lines: lines[0].pop("run"), "`run`: Field required"),
         (lambda lines: lines[1].pop("digest"), "`digest`: Field required"),
-        (lambda lines: lines[1].update(state="in"), "`state`: Input should be 'joined', "),
         (
-            lambda lines: lines[1]["figures"].update(ttft_s=[float("nan"), 0]),
-            "`figures.ttft_s.0`: Input should be a finite number",
+            lambda lines: lines[1].update(state=["in", "never"]),
+            "`state.0`: Input should be 'joined', ",
         ),
         (
-            lambda lines: lines[1]["figures"].update(ttft_s=[1, float("inf")]),
-            "`figures.ttft_s.1`: Input should be a finite number",
+            lambda lines: _figure(lines).update(values=[1.0, float("nan")]),
+            "`figures.ttft_s.values.1`: Input should be a finite number",
         ),
         (
-            lambda lines: lines[1]["figures"].update(ttft_s=[None, 0]),
-            "`figures.ttft_s.0`: Input should be a valid number",
+            lambda lines: _figure(lines).update(resolutions=[float("inf"), 0]),
+            "`figures.ttft_s.resolutions.0`: Input should be a finite number",
+        ),
+        (
+            lambda lines: _figure(lines).update(resolutions=[None, 0]),
+            "`figures.ttft_s.resolutions.0`: Input should be a valid number",
+        ),
+        (
+            lambda lines: _figure(lines).update(values=[1.0]),
+            "`figures.ttft_s.values` has 1 entries, `key` has 2",
+        ),
+        (
+            lambda lines: _figure(lines).update(resolutions=[0, 0, 0]),
+            "`figures.ttft_s.resolutions` has 3 entries, `key` has 2",
+        ),
+        (lambda lines: lines[1]["nodeid"].pop(), "`nodeid` has 1 entries, `key` has 2"),
+        (lambda lines: lines[1]["flags"].append([]), "`flags` has 3 entries, `key` has 2"),
+        (
+            lambda lines: lines[1]["digest"].__setitem__(1, "x"),
+            "`digest.1`: String should match pattern",
         ),
         (
             lambda lines: next(iter(lines[0]["facts"].values()))["refuse"].update(x=float("inf")),
             "`facts`: ",
         ),
         (
-            lambda lines: lines[1].update(comparability="f" * 64),
+            lambda lines: lines[1].update(comparability=["f" * 64] * 2),
             "the facts ffffffffffff are not in it",
         ),
     ],
@@ -254,6 +277,26 @@ def test_what_is_whole_and_wrong_is_told_by_its_place(
     change(lines)
     body = "".join(f"{json.dumps(line)}\n" for line in lines)
     assert _sentence(_sealed(stored, body)).startswith(sentence)
+
+
+def test_columns_that_an_older_release_did_not_write_have_their_defaults(
+    session: Session, stored: Path
+) -> None:
+    """Those without a default are asked for, and missed."""
+    lines = [json.loads(line) for line in stored.read_text().split("\n")[1:3]]
+    del lines[1]["unjudged"], lines[1]["state"], lines[1]["sm_clock_mhz"]
+    body = "".join(f"{json.dumps(line)}\n" for line in lines)
+    found = read_session(_sealed(stored, body))
+    expected = [replace(e, unjudged=[], state="never", sm_clock_mhz=None) for e in session.entries]
+    assert found.entries == expected
+    assert found.entries[0].unjudged is not found.entries[1].unjudged
+
+
+def test_columns_hold_what_entries_hold(session: Session, stored: Path) -> None:
+    """Every field of an entry has its column, and each value is of the type that entries have."""
+    columns = json.loads(stored.read_text().split("\n")[2])
+    assert set(columns) == {field.name for field in fields(Entry)}
+    assert [replace(entry) for entry in read_session(stored).entries] == session.entries
 
 
 @pytest.mark.parametrize(

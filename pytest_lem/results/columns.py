@@ -1,0 +1,92 @@
+"""Entries by columns: a list for each of their fields, compact to write and quick to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, create_model
+from pydantic_core import to_json
+
+from pytest_lem.results.entry import Entry, Figure
+
+
+class FigureColumn(BaseModel):
+    """A figure of every entry; null where an entry does not have it."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    values: list[float | None]
+    resolutions: list[float]
+
+
+def columns_json(entries: Sequence[Entry]) -> bytes:
+    """Return entries as one JSON object. Raises ValueError for text that is none."""
+    columns: dict[str, Any] = {name: [getattr(e, name) for e in entries] for name in _FIELDS}
+    figures = columns["figures"]
+    columns["figures"] = {
+        name: {
+            "values": [f[name].value if name in f else None for f in figures],
+            "resolutions": [f[name].resolution if name in f else 0.0 for f in figures],
+        }
+        for name in dict.fromkeys(name for found in figures for name in found)
+    }
+    return to_json(columns, inf_nan_mode="constants")
+
+
+def entries_from(content: bytes) -> list[Entry]:
+    """Validate columns and return the entries in them.
+
+    Raises pydantic's ValidationError, or ValueError where columns are of different lengths.
+    """
+    found = _COLUMNS.model_validate_json(content)
+    columns = {name: getattr(found, name) for name in _FIELDS}
+    count = len(columns["key"])
+    for name, column in columns.items():
+        if column is None:
+            default = _FIELDS[name].get_default
+            columns[name] = [default(call_default_factory=True) for _ in range(count)]
+    columns["figures"] = _figures(columns["figures"], count)
+    _check_lengths(columns, count)
+    entries = [object.__new__(Entry) for _ in range(count)]  # what was checked is not checked again
+    for name, column in columns.items():
+        for entry, value in zip(entries, column, strict=True):
+            setattr(entry, name, value)
+    return entries
+
+
+def _figures(columns: dict[str, FigureColumn], count: int) -> list[dict[str, Figure]]:
+    found: list[dict[str, Figure]] = [{} for _ in range(count)]
+    for name, column in columns.items():
+        parts = {"values": column.values, "resolutions": column.resolutions}
+        _check_lengths({f"figures.{name}.{part}": x for part, x in parts.items()}, count)
+        for figures, value, resolution in zip(
+            found, column.values, column.resolutions, strict=True
+        ):
+            if value is not None:
+                figures[name] = Figure(value, resolution)
+    return found
+
+
+def _check_lengths(columns: dict[str, Any], count: int) -> None:
+    for name, column in columns.items():
+        if len(column) != count:
+            raise ValueError(f"`{name}` has {len(column)} entries, `key` has {count}")
+
+
+def _definition(name: str, field: Any) -> tuple[Any, Any]:
+    """Return type and default of a column: a list of what entries have, checked as theirs is.
+
+    A release that has further fields reads the files of one that has not.
+    """
+    item = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    column = dict[str, FigureColumn] if name == "figures" else list[item]  # type: ignore[valid-type]
+    return column, ... if field.is_required() else None
+
+
+_FIELDS: dict[str, Any] = Entry.__pydantic_fields__  # type: ignore[attr-defined]
+_COLUMNS: type[BaseModel] = create_model(  # type: ignore[call-overload]
+    "Columns",
+    __config__=ConfigDict(extra="ignore", allow_inf_nan=False),
+    **{name: _definition(name, field) for name, field in _FIELDS.items()},
+)
