@@ -1,7 +1,8 @@
 """How often the gate alarms for nothing, and how much it finds, on sessions that are made.
 
-Prints the page and writes it to `docs/gate-power.md`. The same figures come out each time: all luck
-is seeded. With --quick there are few suites, and the page is printed alone.
+Prints the pages and writes them to `docs/gate-power.md` and `docs/pair-power.md`. The same figures
+come out each time: all luck is seeded. With --quick there are few suites, and the pages are only
+printed.
 
     tox run -e gate-power
 """
@@ -15,10 +16,13 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import pairs
 from page import FIGURES, Found, page
 from simulation import LONG, SHARED, Effort, admit, grown, join_all, rates, step
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "gate-power.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+#: Suites of paired comparisons in which nothing has changed.
+PAIR_SUITES, QUICK_PAIR_SUITES = 400, 20
 SCATTERS = (0.01, 0.02)
 #: Twice what is assumed; nothing is stated about it.
 WILD = 0.04
@@ -64,18 +68,30 @@ QUICK = Efforts(
 
 
 def main() -> int:
-    """Simulate, print the page, and keep it."""
+    """Simulate, print the pages, and keep them."""
     asked = _arguments()
-    start_s = time.monotonic()
-    found = simulated(QUICK if asked.quick else FULL)
-    taken_s = time.monotonic() - start_s
-    print(f"{taken_s:.0f} s", file=sys.stderr)
-    text = page(found, _how(QUICK if asked.quick else FULL))
-    print(text)
-    target = asked.write or (None if asked.quick else PAGE)
-    if target:
-        target.write_text(text, encoding="utf-8")
+    makers = {"gate-power.md": _history_page, "pair-power.md": _pair_page}
+    for name, make in makers.items():
+        if asked.only not in {None, name}:
+            continue
+        start_s = time.monotonic()
+        text = make(is_quick=asked.quick)
+        print(f"{name}: {time.monotonic() - start_s:.0f} s", file=sys.stderr)
+        print(text)
+        if asked.write or not asked.quick:
+            ((asked.write or DOCS) / name).write_text(text, encoding="utf-8")
     return 0
+
+
+def _history_page(*, is_quick: bool) -> str:
+    efforts = QUICK if is_quick else FULL
+    return page(simulated(efforts), _how(efforts))
+
+
+def _pair_page(*, is_quick: bool) -> str:
+    suites = QUICK_PAIR_SUITES if is_quick else PAIR_SUITES
+    how = f"Python {platform.python_version()}, fixed seeds, {suites} suites a row about no change."
+    return pairs.page(suites, how)
 
 
 def simulated(efforts: Efforts) -> Found:
@@ -123,8 +139,9 @@ def _how(efforts: Efforts) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="few suites, and only print the page")
-    parser.add_argument("--write", type=Path, help="write the page here instead of to docs/")
+    parser.add_argument("--quick", action="store_true", help="few suites, and only print the pages")
+    parser.add_argument("--write", type=Path, help="write the pages into this folder")
+    parser.add_argument("--only", choices=("gate-power.md", "pair-power.md"), help="one page")
     return parser.parse_args()
 
 

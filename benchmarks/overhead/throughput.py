@@ -52,7 +52,7 @@ from pytest_lem.registry import BACKENDS, find
 from pytest_lem.workloads.workload import Workload
 
 _TOKENS = 64
-_REPETITIONS = 8
+_REPETITIONS = 4
 #: What each backend calls its number of threads.
 _THREADS = {"transformers": "num_threads", "vllm": "omp_num_threads", "llama_cpp": "n_threads"}
 
@@ -174,9 +174,9 @@ def _of_side(side: _Side, scratch: Path, threads: int | None, *, quick: bool) ->
     for size in (1, 8):
         # Windows of some tenths of a second, long beside what happens once in each.
         repetitions = _REPETITIONS // size or 1
-        plan = _plan(small, size, repetitions, 1, 12 if quick else 60)
+        plan = _plan(small, size, repetitions, 1, 12 if quick else 50)
         added_us = difference(_compared(f"{side.backend}-tiny", plan, scratch).us_per_token())
-        plan = _plan(side, size, 1, threads, 4 if quick else 10)
+        plan = _plan(side, size, 1, threads, 4 if quick else 6)
         pairs = _compared(f"{side.backend}-demo", plan, scratch)
         yield from _figures(f"{side.backend} b{size}", pairs, added_us)
 

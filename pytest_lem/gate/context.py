@@ -13,7 +13,7 @@ from pytest_lem.results.entry import Entry, is_credible
 from pytest_lem.results.record import Comparability
 
 #: The speed that belongs to an energy: joules for one thing are watts over things per second.
-_SPEEDS = {
+SPEEDS = {
     "energy_per_output_token_j": "output_throughput_tok_s",
     "energy_per_request_j": "request_throughput_req_s",
     "energy_per_unit_j": "unit_throughput_per_s",
@@ -47,13 +47,13 @@ def surroundings(
 def asked_for(metrics: Iterable[str]) -> frozenset[str]:
     """Return the figures that are needed to judge these: themselves, and what explains them."""
     gated = set(metrics)
-    speeds = {_SPEEDS[metric] for metric in gated if metric in _SPEEDS}
+    speeds = {SPEEDS[metric] for metric in gated if metric in SPEEDS}
     return frozenset({*gated, *speeds, "batch_occupancy"})
 
 
 def speed_ratio(metric: str, entry: Entry, found: Found) -> float | None:
     """Return the speed of an entry over that of the history; None where it is not known."""
-    name = _SPEEDS.get(metric)
+    name = SPEEDS.get(metric)
     now = entry.figures.get(name) if name else None
     # Averaged as the energies are; the scatter does not matter here.
     before = found.history(name, prior_cv=1.0) if name else None

@@ -10,22 +10,18 @@ from pytest_lem.gate.attribution import attribution
 from pytest_lem.gate.baseline import Baseline, Found
 from pytest_lem.gate.context import Surroundings, speed_ratio, surroundings
 from pytest_lem.gate.doubt import doubts
+from pytest_lem.gate.drafting import draft, judged_exactly, length_doubt, told, with_verdict
 from pytest_lem.gate.history import POWER, History, interval, least_found, p_value
 from pytest_lem.gate.key import UnderTest, unknown_facts
 from pytest_lem.gate.rule import Rule
-from pytest_lem.gate.sentence import sentence
 from pytest_lem.gate.verdict import Cause, Verdict
 from pytest_lem.results.comparison import Comparison
-from pytest_lem.results.definitions import EXACT, METRICS
+from pytest_lem.results.definitions import EXACT
 from pytest_lem.results.entry import Entry, figures_of
 from pytest_lem.results.record import Comparability
 
 #: Changes beyond are as good as infinite, which no file can hold.
 _LARGEST_LOG = 50.0
-#: What logarithms of equal figures may differ by.
-_ROUNDING = 1e-9
-#: With free length, less than this share of the baseline's output is a regression by itself.
-_LEAST_LENGTH = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,18 +84,24 @@ class Judge:
         judged = [self._judged(subject) for subject in subjects]
         for comparison in judged:
             comparison.m = len(judged)
-        return [_told(comparison) for comparison in judged]
+        return [told(comparison) for comparison in judged]
 
     def _judged(self, subject: _Subject) -> Comparison:
-        blank = self._blank(subject)
+        blank = draft(
+            subject.entry,
+            subject.rule,
+            baseline=self.baseline.name,
+            run=self.run,
+            promise=self.terms.promise,
+        )
         doubt, causes = doubts(
             subject.entry, subject.rule, allows_estimates=self.terms.allows_estimates
         )
         if doubt is Verdict.INVALID:
-            return _with(blank, doubt, causes)
+            return with_verdict(blank, doubt, causes)
         if forbidden := _incomparable(subject, self.baseline.under_test):
             cause, differing = forbidden
-            return _with(blank, Verdict.INCOMPARABLE, [cause], differing)
+            return with_verdict(blank, Verdict.INCOMPARABLE, [cause], differing)
         metric = subject.rule.metric
         resolution = subject.entry.figures[metric].resolution
         history = subject.found.history(metric, self.terms.prior_cv, resolution)
@@ -107,42 +109,20 @@ class Judge:
             return self._without_history(blank)
         compared = self._compared(blank, subject, history)
         if doubt is Verdict.INCONCLUSIVE:
-            return _with(compared, doubt, causes)
+            return with_verdict(compared, doubt, causes)
         return self._decided(compared, subject, history)
 
     def _decided(self, compared: Comparison, subject: _Subject, history: History) -> Comparison:
-        if wrong := _length(subject):
-            return _with(compared, *wrong)
+        if wrong := length_doubt(subject.entry, subject.around.beside):
+            return with_verdict(compared, *wrong)
         if subject.rule.metric in EXACT:
-            return _exact(compared, subject.rule, history)
+            return judged_exactly(compared, subject.rule, exp(history.mean))
         return self._tested(compared, subject, history)
 
     def _without_history(self, blank: Comparison) -> Comparison:
         if self.terms.is_saving:
-            return _with(blank, Verdict.PROVISIONAL, [Cause.FIRST_SESSION])
-        return _with(blank, Verdict.MISSING, [Cause.NO_HISTORY])
-
-    def _blank(self, subject: _Subject) -> Comparison:
-        entry, rule = subject.entry, subject.rule
-        figure = entry.figures.get(rule.metric)
-        return Comparison(
-            case=entry.key,
-            digest=entry.digest,
-            nodeid=entry.nodeid,
-            metric=rule.metric,
-            unit=METRICS[rule.metric].unit,
-            baseline=self.baseline.name,
-            candidate=self.run,
-            verdict=Verdict.INVALID,
-            value=figure.value if figure else None,
-            theta=rule.theta,
-            absolute=rule.absolute or None,
-            promise=max(self.terms.promise, 2 * rule.theta),
-            reasons=[],
-            differences=[],
-            under_test=[],
-            beside={},
-        )
+            return with_verdict(blank, Verdict.PROVISIONAL, [Cause.FIRST_SESSION])
+        return with_verdict(blank, Verdict.MISSING, [Cause.NO_HISTORY])
 
     def _compared(self, blank: Comparison, subject: _Subject, history: History) -> Comparison:
         """Say how the figure changed, and what else did."""
@@ -166,7 +146,7 @@ class Judge:
         rule, is_repeatable = subject.rule, subject.is_repeatable
         allowed = rule.allowed(exp(history.mean))
         if isinf(allowed):
-            return _with(compared, Verdict.INVALID, [Cause.NEVER_FAILS])
+            return with_verdict(compared, Verdict.INVALID, [Cause.NEVER_FAILS])
         compared.promise = max(compared.promise or 0.0, 2 * (exp(allowed) - 1))
         worsening = rule.worsening(log(compared.ratio or 1.0))
         p = p_value(worsening, allowed, history)
@@ -180,11 +160,11 @@ class Judge:
         )
         compared.mde = exp(min(least, _LARGEST_LOG)) - 1
         if p <= alpha:
-            return _with(compared, Verdict.REGRESSED, [])
+            return with_verdict(compared, Verdict.REGRESSED, [])
         if p_better <= alpha:
-            return _with(compared, Verdict.IMPROVED, [])
+            return with_verdict(compared, Verdict.IMPROVED, [])
         if not is_repeatable and min(p, p_better) <= self.terms.alpha:
-            return _with(compared, Verdict.PROVISIONAL, [Cause.NOT_REPEATABLE])
+            return with_verdict(compared, Verdict.PROVISIONAL, [Cause.NOT_REPEATABLE])
         return _unremarkable(compared)
 
 
@@ -196,8 +176,8 @@ def applies(rule: Rule, entry: Entry) -> bool:
 def _unremarkable(comparison: Comparison) -> Comparison:
     """Decide PASS where the gate would have found what it promises, else PROVISIONAL."""
     if (comparison.mde or 0.0) <= (comparison.promise or 0.0):
-        return _with(comparison, Verdict.PASS, [])
-    return _with(comparison, Verdict.PROVISIONAL, [Cause.TOO_COARSE])
+        return with_verdict(comparison, Verdict.PASS, [])
+    return with_verdict(comparison, Verdict.PROVISIONAL, [Cause.TOO_COARSE])
 
 
 def needs_repetition(comparisons: Sequence[Comparison]) -> bool:
@@ -217,30 +197,11 @@ def confirmed(first: Comparison, second: Comparison) -> Comparison:
         return replace(second, p=first.p)
     repeated = replace(first, p_repeated=second.p)
     if second.verdict == first.verdict:
-        return _told(repeated)
-    return _told(_with(_unremarkable(repeated), None, [Cause.NOT_REPEATED]))
+        return told(repeated)
+    return told(with_verdict(_unremarkable(repeated), None, [Cause.NOT_REPEATED]))
 
 
 _TENTATIVE = frozenset({Verdict.REGRESSED, Verdict.IMPROVED})
-
-
-def _told(comparison: Comparison) -> Comparison:
-    comparison.message = sentence(comparison)
-    return comparison
-
-
-def _with(
-    comparison: Comparison,
-    verdict: Verdict | None,
-    reasons: Sequence[Cause],
-    differences: Sequence[str] = (),
-) -> Comparison:
-    """Give a comparison its verdict, and put the reasons for it before the cautions."""
-    comparison.reasons = [*map(str, reasons), *comparison.reasons]
-    comparison.differences = list(differences)
-    if verdict is not None:
-        comparison.verdict = str(verdict)
-    return comparison
 
 
 def _incomparable(subject: _Subject, under_test: UnderTest) -> tuple[Cause, list[str]] | None:
@@ -253,26 +214,3 @@ def _incomparable(subject: _Subject, under_test: UnderTest) -> tuple[Cause, list
     if subject.found.differing:
         return Cause.FACTS_DIFFER, [str(difference) for difference in subject.found.differing]
     return None
-
-
-def _length(subject: _Subject) -> tuple[Verdict, list[Cause]] | None:
-    """Judge the output length, without which energy says nothing."""
-    lengths = subject.around.beside.get("output_tokens")
-    if lengths is None:
-        return None
-    before, now = lengths
-    if subject.entry.has_fixed_length:
-        return (Verdict.INVALID, [Cause.LENGTH_DIFFERS]) if before != now else None
-    is_short = now < _LEAST_LENGTH * before
-    return (Verdict.REGRESSED, [Cause.SHORTER_OUTPUT]) if is_short else None
-
-
-def _exact(compared: Comparison, rule: Rule, history: History) -> Comparison:
-    """Decide by the plain ratio."""
-    allowed = rule.allowed(exp(history.mean))
-    worsening = rule.worsening(log(compared.ratio or 1.0))
-    compared.mde, compared.interval = exp(allowed) - 1, None
-    limit = allowed + _ROUNDING
-    if worsening > limit:
-        return _with(compared, Verdict.REGRESSED, [])
-    return _with(compared, Verdict.IMPROVED if worsening < -limit else Verdict.PASS, [])

@@ -56,16 +56,22 @@ def _changed(c: Comparison) -> str:
     is_lower_better = METRICS[c.metric].direction != "higher"
     worse = "worse than" if ((c.ratio or 1.0) > 1) == is_lower_better else "better than"
     allowed = f"{100 * (c.theta or 0):g} %" + (f" + {c.absolute:g} {c.unit}" if c.absolute else "")
-    count = "1 session" if c.sessions == 1 else f"{c.sessions} sessions"
     text = (
         f"{c.metric} is {change_text(c)}, {'as in' if c.ratio == 1 else worse} {c.baseline} "
-        f"({count}); {allowed} is allowed"
+        f"({_basis(c)}); {allowed} is allowed"
     )
     if parts := c.attribution:
         text += f"; power {parts['power_pct']:+.1f} %, speed {parts['speed_pct']:+.1f} %"
     if c.under_test:
         text += f"; {', '.join(c.under_test)}"
     return text
+
+
+def _basis(c: Comparison) -> str:
+    """Say how much the comparison rests on."""
+    if c.pairs is not None:
+        return f"{c.pairs} pairs"
+    return "1 session" if c.sessions == 1 else f"{c.sessions} sessions"
 
 
 _UNDECIDED = frozenset(

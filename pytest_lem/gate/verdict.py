@@ -53,8 +53,10 @@ class Cause(StrEnum):
     SHORTENED = "shortened"
     SHORTER_OUTPUT = "shorter_output"
     SHORT_WINDOW = "short_window"
+    SIDES_DIFFER = "sides_differ"
     SIMULATED = "simulated"
     TOO_COARSE = "too_coarse"
+    TOO_FEW_PAIRS = "too_few_pairs"
     UNSTEADY = "unsteady"
 
 
@@ -84,10 +86,10 @@ _TEXTS = {
     Cause.NO_HISTORY: "the baseline does not have this case; add it with --lem-save",
     Cause.NO_VALUE: "the figure is unknown; its record says why",
     Cause.OTHER_BOARD: "the history is of other boards of the same kind, so it scatters more",
-    Cause.OTHER_CLOCK: "the mean SM clock is more than 1 % from the history's",
+    Cause.OTHER_CLOCK: "the mean SM clock is more than 1 % from the baseline's",
     Cause.OTHER_SOURCE: "the source of the test has changed since the baseline was measured",
-    Cause.OTHER_SURROUNDINGS: "driver, VBIOS, kernel or Python differ a little from the history's",
-    Cause.OTHER_TEMPERATURE: "the rounds began more than 5 °C from the history's temperature",
+    Cause.OTHER_SURROUNDINGS: "driver, VBIOS, kernel or Python differ a little from the baseline's",
+    Cause.OTHER_TEMPERATURE: "the rounds began more than 5 °C from the baseline's temperature",
     Cause.SCATTER_ASSUMED: "with fewer than 8 sessions the scatter between them is assumed "
     "(gate.session_cv)",
     Cause.SHORTENED: "a preset below `standard` measures energy too briefly to judge it; take "
@@ -96,9 +98,12 @@ _TEXTS = {
     "it stopped early",
     Cause.SHORT_WINDOW: "a window was shorter than 1 s or 10 ticks of the counter; raise "
     "measure.min_window_s",
+    Cause.SIDES_DIFFER: "the two sides did not run on the same machine, or were not measured alike",
     Cause.SIMULATED: "the energy is simulated; take another --lem-meter",
     Cause.TOO_COARSE: "the least change that would be found is above what the gate promises to "
     "find; more sessions of history lower it, and small changes need a paired comparison",
+    Cause.TOO_FEW_PAIRS: "the least change that would be found is above what the gate promises to "
+    "find; more pairs (pair.pairs), more loads (pair.loads) or longer windows lower it",
     Cause.UNSTEADY: "the warm-up ended before the energy was steady; raise measure.warmup_max_s",
 }
 

@@ -45,7 +45,13 @@ class Comparison:
         description="Least change, as a share, that is found in four of five sessions.",
     )
     sessions: int | None = Field(default=None, description="Sessions of history behind it.")
-    scatter: float | None = Field(default=None, description="Between sessions, as a share.")
+    pairs: int | None = Field(default=None, description="Pairs of windows behind it.")
+    scatter: float | None = Field(
+        default=None, description="Between sessions, as a share; of pairs: between windows."
+    )
+    load_scatter: float | None = Field(
+        default=None, description="Of pairs: between loads of the model, as a share."
+    )
     differences: list[str] = Field(
         default_factory=list, description="Facts that forbid the comparison."
     )
