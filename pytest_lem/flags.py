@@ -19,6 +19,7 @@ class Flag(StrEnum):
     NO_ENERGY = "no_energy"
     NOT_AS_ASKED = "not_as_asked"
     NOT_COOLED = "not_cooled"
+    OTHER_SIDE_BUSY = "other_side_busy"
     POLLING_SENSITIVE = "polling_sensitive"
     PREFLIGHT = "preflight"
     SERIES_GAPS = "series_gaps"
@@ -82,6 +83,8 @@ _TEXTS: dict[str, str] = {
     "the record say which (`strict: true` makes it an error)",
     Flag.NOT_COOLED: "the device did not cool down to measure.cooldown_c in time, or does not tell "
     "its temperature; raise measure.cooldown_max_s or the temperature, or take --lem-gap",
+    Flag.OTHER_SIDE_BUSY: "the host of the other side was at work meanwhile, and is in "
+    "its figures; load one side at a time (pair.together: false)",
     Flag.POLLING_SENSITIVE: "reading this GPU's counter changes what it shows, or whether it does "
     "was not tested (energy.observer_s), so its ticks are not searched for and the uncertainty is "
     "wider",

@@ -54,7 +54,7 @@ class Axis:
 
     def points(self) -> list[_Point]:
         """Return each value with its text."""
-        texts = [_text(value) or str(number) for number, value in enumerate(self.values)]
+        texts = [label_of(value) or str(number) for number, value in enumerate(self.values)]
         often = Counter(texts)
         return [
             _Point(self, value, text if often[text] == 1 else f"{text}_{number}")
@@ -127,7 +127,7 @@ def _combination(points: Sequence[_Point]) -> Combination:
     return Combination(id="-".join(words), values=values)
 
 
-def _text(value: Any) -> str | None:
+def label_of(value: Any) -> str | None:
     """Return a value as it can stand in an id; None for one that is too long or no plain value."""
     if isinstance(value, Mapping):
         value = value.get("name")

@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from pytest_lem.config.gate import GateSettings
+from pytest_lem.config.pair import PairSettings
 from pytest_lem.config.section import Name, Section
 from pytest_lem.config.workload import WorkloadSettings
 
 #: Version of the configuration format: a new major breaks old files, a new minor only adds.
-CONFIG_VERSION = "1.3"
+CONFIG_VERSION = "1.4"
 
 #: Other names under which people know a precision.
 _PRECISION_ALIASES = {
@@ -261,6 +262,7 @@ class Settings(Section):
     measure: MeasureSettings = Field(default_factory=MeasureSettings)
     energy: EnergySettings = Field(default_factory=EnergySettings)
     gate: GateSettings = Field(default_factory=GateSettings)
+    pair: PairSettings = Field(default_factory=PairSettings)
     backends: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="One section for each backend, in that library's own names.",

@@ -38,6 +38,7 @@ class Panel:
     meters: list[Meter]
     found: dict[str, Availability]
     watch: Watch | None = None
+    _scope: Scope | None = None
 
     @property
     def tier(self) -> Tier:
@@ -78,10 +79,16 @@ class Panel:
     def open(self, scope: Scope) -> None:
         """Open every meter for `scope`, closing what was open before."""
         self.close()
+        self._scope = scope
         for meter in self.meters:
             meter.open(scope)
         if self.watch:
             self.watch.open(scope)
+
+    def turn_to(self, scope: Scope) -> None:
+        """Open every meter for `scope`, unless that is what they are open for."""
+        if scope != self._scope:
+            self.open(scope)
 
     def begin(self) -> Edges:
         """Read the first edge of every meter; the first of them may wait for its source."""
@@ -111,6 +118,7 @@ class Panel:
 
     def close(self) -> None:
         """Close every meter."""
+        self._scope = None
         for meter in self.meters:
             meter.close()
 

@@ -11,7 +11,11 @@ from pytest_lem.gate.verdict import Cause, Verdict
 from pytest_lem.results.entry import Entry
 
 #: Flags that spoil every figure, and those that spoil measured energy.
-_OF_ALL = {Flag.CONTENDED: Cause.CONTENDED, Flag.DUPLICATE_KEY: Cause.DUPLICATE_KEY}
+_OF_ALL = {
+    Flag.CONTENDED: Cause.CONTENDED,
+    Flag.DUPLICATE_KEY: Cause.DUPLICATE_KEY,
+    Flag.OTHER_SIDE_BUSY: Cause.OTHER_SIDE_BUSY,
+}
 _OF_ENERGY = {Flag.SHORT_WINDOW: Cause.SHORT_WINDOW, Flag.SHORTENED: Cause.SHORTENED}
 #: Flags under which energy decides nothing.
 _UNDECIDED = {Flag.BRIEF_WINDOW: Cause.BRIEF_WINDOW, Flag.UNSTEADY: Cause.UNSTEADY}

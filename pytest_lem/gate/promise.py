@@ -12,10 +12,12 @@ from pytest_lem.gate.rule import Rule
 DEFAULT_PROMISE = 0.10
 
 
-def promise_of(percent: float | None, rules: Sequence[Rule], origin: str) -> float:
+def promise_of(
+    percent: float | None, rules: Sequence[Rule], origin: str, *, default: float = DEFAULT_PROMISE
+) -> float:
     """Return the promise as a share; raises LemError for one that no gate could keep."""
     if percent is None:
-        return DEFAULT_PROMISE
+        return default
     if not (isfinite(percent) and percent > 0):
         raise config_error(f"{origin} {percent:g}: a promise is a change in per cent, above 0")
     largest = max(rules, key=lambda rule: rule.theta)

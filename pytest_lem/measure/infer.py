@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -57,14 +58,36 @@ class InferRun:
         self._panel = panel
         self._rests = rests
         self.measurement = Measurement()
+        self._turn: tuple[Loaded, Scope] | None = None
+        self._repetitions = 1
         self._loading = Loading(plan, pool, panel, self.measurement, look=look, leftover=leftover)
 
     def measure(self) -> Measurement:
         """Load if need be, warm up, measure the rounds; raises LemError as `Loading.load` does."""
+        with self.ready():
+            for seq in range(self._plan.method.rounds):
+                self.take_round(seq)
+            self._rest_at_end()
+            if self._plan.method.is_split:
+                self._measure_prefill()
+        return self.measurement
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        """Have the model loaded, warm, and rested, for `take_round`; look back at the end.
+
+        Raises LemError as `Loading.load` does.
+        """
         try:
-            if self._plan.is_cold:
-                return self._measure_cold()
-            return self._measure_on(self._pool.resident(self._plan.spec) or self._loading.load())
+            with self._loaded() as loaded:
+                self._turn_to(loaded)
+                try:
+                    self._make_ready(loaded)
+                    yield
+                    loaded.host.settle(timeout_s=self._plan.timeout_s)
+                finally:
+                    self._take_warnings(loaded)
+                self._look_back()
         except LemError as error:
             if error.kind in _BROKEN:
                 self._loading.end()  # the next case is not to find an engine in pieces
@@ -72,33 +95,60 @@ class InferRun:
         finally:
             self._panel.close()
 
-    def _measure_cold(self) -> Measurement:
-        """Measure on a host that nobody else has, before or after."""
+    @property
+    def pid(self) -> int:
+        """Return the process of the host, while it is ready."""
+        assert self._turn  # noqa: S101 - asked while it is ready
+        return self._turn[0].host.pid
+
+    def take_round(self, seq: int, **place: Any) -> Round:
+        """Measure one round; `place` are further fields of it."""
+        loaded = self._on_turn()
+        found, reading = self._round(loaded, seq, self._repetitions, **place)
+        self.measurement.add(found, reading)
+        return found
+
+    @contextmanager
+    def _loaded(self) -> Iterator[Loaded]:
+        """Have the model loaded; a cold one is on a host that nobody else has, before or after."""
+        if not self._plan.is_cold:
+            yield self._pool.resident(self._plan.spec) or self._loading.load()
+            return
         with cold_start() as cold:
             try:
-                return self._measure_on(self._loading.load(cold))
+                yield self._loading.load(cold)
             finally:
                 self._loading.end()
 
-    def _measure_on(self, loaded: Loaded) -> Measurement:
+    def _turn_to(self, loaded: Loaded) -> None:
+        """Take a host, and turn the meters to it."""
         found = self.measurement
         found.load_id, loaded.case_key = loaded.load_id, self._plan.case_key
         found.applied = dict(loaded.applied)
         found.environment = dict(loaded.environment)
         self._check(load_differences(self._plan.spec, found.applied))
         uuids = tuple(found.applied.get("device_uuids") or ())
-        self._panel.open(Scope(pids=(loaded.host.pid,), gpu_uuids=uuids))
-        try:
-            self._measure_rounds(loaded)
-            loaded.host.settle(timeout_s=self._plan.timeout_s)
-        finally:
-            raised, loaded.host.warnings = loaded.host.warnings, []
-            found.warnings += [w for n, w in enumerate(raised) if w not in raised[:n]]
+        self._turn = (loaded, Scope(pids=(loaded.host.pid,), gpu_uuids=uuids))
+        self._panel.open(self._turn[1])  # anew, since the load has shown what it uses
+
+    def _on_turn(self) -> Loaded:
+        """Return the host, with the meters turned to it: another run may have used them since."""
+        assert self._turn  # noqa: S101 - rounds are taken while it is ready
+        loaded, scope = self._turn
+        self._panel.turn_to(scope)
+        return loaded
+
+    def _take_warnings(self, loaded: Loaded) -> None:
+        raised, loaded.host.warnings = loaded.host.warnings, []
+        self.measurement.warnings += [w for n, w in enumerate(raised) if w not in raised[:n]]
+
+    def _look_back(self) -> None:
+        """Judge what only all rounds show."""
+        found = self.measurement
         asked = len(self._plan.workload.batches(self._plan.batch_size)[0])
         self._check(batch_difference(asked, found.applied["batch_size"]))
         found.flags |= flags_of(found.rounds, self._panel)
         found.flags |= idle_flags(found.rounds, found.phases)
-        return found
 
     def _check(self, differences: list[Difference]) -> None:
         """Note what is not as it was asked; in strict mode it is an error."""
@@ -109,19 +159,17 @@ class InferRun:
         if self._plan.is_strict:
             raise refused(differences)
 
-    def _measure_rounds(self, loaded: Loaded) -> None:
-        plan, found = self._plan, self.measurement
-        self._phase("prepare", lambda: self._prepare(loaded, plan.workload))
-        repetitions = self._phase("warmup", lambda: self._warm_up(loaded))
-        _leave_out_unused(found.phases)
+    def _make_ready(self, loaded: Loaded) -> None:
+        self._phase("prepare", lambda: self._prepare(loaded, self._plan.workload))
+        self._repetitions = self._phase("warmup", lambda: self._warm_up(loaded))
+        _leave_out_unused(self.measurement.phases)
         self._idle_before(loaded)
-        for seq in range(plan.method.rounds):
-            round_, reading = self._round(loaded, seq, repetitions)
-            found.add(round_, reading)
-        self._rests.idle(found)
-        loaded.idle = found.last_phase(IDLE)
-        if plan.method.is_split:
-            self._measure_prefill(loaded)
+
+    def _rest_at_end(self) -> None:
+        """Measure the power at rest, for this case and for the next one on the host."""
+        loaded = self._on_turn()
+        self._rests.idle(self.measurement)
+        loaded.idle = self.measurement.last_phase(IDLE)
 
     def _idle_before(self, loaded: Loaded) -> None:
         """Measure the power at rest, unless the case before on this host has just done so."""
@@ -131,11 +179,12 @@ class InferRun:
         else:
             self._rests.idle(self.measurement)
 
-    def _measure_prefill(self, loaded: Loaded) -> None:
+    def _measure_prefill(self) -> None:
         """Measure the same requests with a single output token, which the prefill makes.
 
         Prompts are computed anew each time: the backends measured here keep no prefix cache.
         """
+        loaded = self._on_turn()
         workload = replace(
             self._plan.workload, output_tokens=1, min_output_tokens=None, requests=None
         )
@@ -145,7 +194,7 @@ class InferRun:
         warm_up.add(Bin(start_s=start_s, end_s=end_s))
         repetitions = warm_up.repetitions_for(self._plan.method.min_window_s)
         for seq in range(self._plan.method.rounds):
-            window, reading = self._round(loaded, seq, repetitions, workload)
+            window, reading = self._round(loaded, seq, repetitions, workload=workload)
             self.measurement.reasons |= set(window.reasons)
             self.measurement.flags |= reading.flags
             self.measurement.phases.append(
@@ -192,7 +241,13 @@ class InferRun:
         return warm_up.repetitions_for(method.min_window_s)
 
     def _round(
-        self, loaded: Loaded, seq: int, repetitions: int, workload: Workload | None = None
+        self,
+        loaded: Loaded,
+        seq: int,
+        repetitions: int,
+        *,
+        workload: Workload | None = None,
+        **place: Any,
     ) -> tuple[Round, Reading]:
         self._rests.before_round()
         self._ask(loaded, "arm", "armed")
@@ -213,7 +268,7 @@ class InferRun:
             requests=requests,
             reasons=_audit(requests, workload or self._plan.workload),
         )
-        return found, reading
+        return replace(found, load_id=loaded.load_id, **place), reading
 
     def _keep(self, collected: dict[str, Any]) -> None:
         found = self.measurement

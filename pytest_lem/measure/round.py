@@ -36,7 +36,13 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One window: when it was, what was done in it, what it took."""
+    """One window: when it was, what was done in it, what it took.
+
+    Attributes:
+        load_id: the loading of the model that served it.
+        side, pair, stage: its place in a paired comparison, None elsewhere.
+
+    """
 
     seq: int
     start_s: float
@@ -46,6 +52,10 @@ class Round:
     requests: list[dict[str, Any]] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
     conditions: Conditions = field(default_factory=Conditions)
+    load_id: str | None = None
+    side: str | None = None
+    pair: int | None = None
+    stage: int | None = None
 
     @property
     def window_s(self) -> float:
@@ -94,6 +104,20 @@ class Measurement:
         """Take in a round with what its reading says of the whole case."""
         self.rounds.append(found)
         self.flags |= reading.flags
+
+    def absorb(self, other: Measurement) -> None:
+        """Take in a further measurement of the same case, on another load."""
+        self.rounds += other.rounds
+        self.phases += other.phases
+        self.flags |= other.flags
+        self.reasons |= other.reasons
+        self.warnings += [w for w in other.warnings if w not in self.warnings]
+        self.applied, self.environment = other.applied, other.environment
+        self.load_id = self.load_id or other.load_id
+        self.text = self.text if self.text is not None else other.text
+        for name in ("peak_host_memory_bytes", "peak_device_memory_bytes"):
+            known = [x for one in (self, other) if (x := getattr(one, name)) is not None]
+            setattr(self, name, max(known, default=None))
 
     def last_phase(self, name: str) -> Phase | None:
         """Return the last phase of a name; None if there was none."""

@@ -33,6 +33,7 @@ from pytest_lem.results.store import Store
 
 if TYPE_CHECKING:  # without a gate nothing of it is imported
     from pytest_lem.plugin.outcome import GateOutcome
+    from pytest_lem.plugin.pairjudging import PairOutcome
 
 _COLLECTOR = "lem-collector"
 #: Sessions longer than this many seconds are told how long they will still take.
@@ -61,7 +62,7 @@ class Collector:
         self._done: set[str] = set()
         self._journal: Journal | None = None
         self._problems: list[str] = []
-        self._outcome: GateOutcome | None = None
+        self._outcome: GateOutcome | PairOutcome | None = None
         self.run_file = RunFile(
             run=Run(
                 id=run_directory(config).name,
@@ -105,9 +106,18 @@ class Collector:
         self._config.hook.pytest_lem_report(config=self._config, run_file=self.run_file)
         return not self._problems and not (self._outcome and self._outcome.problems)
 
-    def _judged(self) -> GateOutcome | None:
+    def _judged(self) -> GateOutcome | PairOutcome | None:
         """Return what comparing or saving came to, None without either."""
-        if not is_gated(self._config) or mode(self._config) == "off":
+        if mode(self._config) == "off":
+            return None
+        if given(self._config, "ab"):
+            from pytest_lem.plugin.contest import contest_of
+            from pytest_lem.plugin.pairjudging import judge_pairs
+
+            axis = contest_of(self._config)
+            assert axis is not None  # noqa: S101 - there is one where two sides are compared
+            return judge_pairs(axis.contest, self.run_file)
+        if not is_gated(self._config):
             return None
         from pytest_lem.plugin.gating import gating_of
         from pytest_lem.plugin.outcome import judge_run

@@ -19,6 +19,8 @@ def header_line(session: LemSession) -> str:
         lines.append(f"lem: {session.earlier.title}")
     if session.judging:
         lines.append(f"lem: {session.judging.title}")
+    if session.pair_judging:
+        lines.append(f"lem: {session.pair_judging.title}")
     if given(session.config, "sweep"):
         from pytest_lem.plugin.sweep import sweep_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,7 @@ from pytest_lem.measure.preflight.machine import read_machine
 from pytest_lem.measure.rest import Rests
 from pytest_lem.measure.round import Measurement
 from pytest_lem.plugin.failure import explained, failure_of
+from pytest_lem.plugin.items import contest_in
 from pytest_lem.plugin.logs import LOGS, Log
 from pytest_lem.plugin.planning import Planned, layers_for, plan, unplanned_case
 from pytest_lem.plugin.result import InferenceResult
@@ -22,6 +23,9 @@ from pytest_lem.plugin.session import session_of
 from pytest_lem.results.build import build_record
 from pytest_lem.results.record import Record
 from pytest_lem.workloads.workload import Workload
+
+if TYPE_CHECKING:
+    from pytest_lem.config.contest import Contest
 
 
 class Inference:
@@ -59,12 +63,26 @@ class Inference:
             "options": options,
             "measure": measure,
         }
+        contest = None if self._session.is_off else contest_in(self._item)
+        if contest:
+            return InferenceResult(self._compared(contest, arguments))
         planned = self._planned(arguments)
         record = self._resumed(planned) or self._measured(planned)
         judging = self._session.judging
         if judging and judging.look(self._item, record):
             judging.confirm(self._item, self._measured_again(planned))
         return InferenceResult(record)
+
+    def _compared(self, contest: Contest, arguments: Mapping[str, Any]) -> Record:
+        """Measure two sides by turns; return the record of side B."""
+        from pytest_lem.plugin.pairing import Pairing
+
+        try:
+            pairing = Pairing(self._item, contest, arguments)
+        except Exception as error:
+            self._keep_failure(unplanned_case(self._item, arguments), error)
+            raise
+        return pairing.measure()
 
     def _resumed(self, planned: Planned) -> Record | None:
         """Return what an earlier run has found; a failure in it fails this test as well."""

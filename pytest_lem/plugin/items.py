@@ -13,6 +13,7 @@ from pytest_lem.plugin.markers import mark_of
 from pytest_lem.results.nodeid import without_cycle
 
 if TYPE_CHECKING:  # a session without a sweep has no combinations
+    from pytest_lem.config.contest import Contest
     from pytest_lem.config.grid import Combination
 
 _PLACE = pytest.StashKey[str]()
@@ -38,6 +39,16 @@ def combination(item: pytest.Item) -> Combination | None:
     from pytest_lem.config.grid import Combination
 
     return found if isinstance(found, Combination) else None
+
+
+def contest_in(item: pytest.Item) -> Contest | None:
+    """Return the two sides that a test compares, or None."""
+    found = combination(item)
+    if found is None:
+        return None
+    from pytest_lem.config.contest import Contest
+
+    return found if isinstance(found, Contest) else None
 
 
 def uses(item: pytest.Item, fixture: str) -> bool:

@@ -19,6 +19,8 @@ from pytest_lem.plugin.properties import properties
 from pytest_lem.plugin.session import LemSession, forget_records, records_of
 
 if TYPE_CHECKING:
+    from pytest_lem.plugin.judging import Judging
+    from pytest_lem.plugin.pairjudging import PairJudging
     from pytest_lem.results.comparison import Comparison
     from pytest_lem.results.record import Record
 
@@ -57,8 +59,8 @@ class Measuring:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Start every attempt at a test without the records of the one before."""
         forget_records(item)
-        if self._session.judging:
-            self._session.judging.forget(item)
+        for judging in self._judgings:
+            judging.forget(item)
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # innermost: fixtures and others stay outside
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
@@ -140,17 +142,26 @@ class Measuring:
         self, item: pytest.Item, records: list[Record], report: pytest.TestReport
     ) -> list[Comparison]:
         """Fail a test whose figures got worse than their history, by more than is allowed."""
-        judging = self._session.judging
-        if judging is None or report.skipped:
+        if report.skipped:
             return []
-        comparisons = judging.finish(item, records)
-        failing = list(judging.failing(comparisons))
+        comparisons: list[Comparison] = []
+        failing: list[Comparison] = []
+        for judging in self._judgings:
+            found = judging.finish(item, records)
+            comparisons += found
+            failing += judging.failing(found)
         for record in records:
-            if found := [c.message for c in failing if c.digest == record.case.digest]:
-                _mark_failed([record], FailureKind.GATE, "; ".join(found))
+            if said := [c.message for c in failing if c.digest == record.case.digest]:
+                _mark_failed([record], FailureKind.GATE, "; ".join(said))
         for comparison in failing:
             _fail(report, f"{comparison.case}: {comparison.message}")
         return comparisons
+
+    @property
+    def _judgings(self) -> list[Judging | PairJudging]:
+        """Return what compares figures in this session: with a history, or with each other."""
+        both = (self._session.judging, self._session.pair_judging)
+        return [judging for judging in both if judging]
 
     def _attach_log(self, item: pytest.Item, report: pytest.TestReport) -> None:
         logs = item.stash.get(LOGS, [])

@@ -78,6 +78,9 @@ OPTIONS = (
            ("cycles",)),
     Option("resume", "Take what the latest run in the store has measured already",
            path=("resume",), is_switch=True),
+    Option("ab", "Compare two values of a setting in one job, both measured by turns within each "
+           "test: backend:transformers,vllm, precision:bfloat16,float32, llama_cpp.n_threads:1,2",
+           "FIELD:A,B"),
     Option("baseline", "Compare with a history: a name in the store, or the path of sessions or of "
            "a run file", "NAME|PATH", ("gate", "baseline")),
     Option("fail_on", "Gate a figure (repeatable): how much worse than the baseline is allowed; "

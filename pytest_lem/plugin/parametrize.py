@@ -12,6 +12,7 @@ from pytest_lem.plugin.options import AXES, given
 from pytest_lem.plugin.settings import axis_values, default_of
 
 if TYPE_CHECKING:  # imported only where there is one
+    from pytest_lem.plugin.contest import ContestAxis
     from pytest_lem.plugin.sweep import Sweep
 
 #: What a test can take from a sweep as its own arguments.
@@ -24,7 +25,7 @@ class Axes:
     def __init__(self, metafunc: pytest.Metafunc) -> None:
         self._metafunc = metafunc
         self._parametrize = metafunc.parametrize
-        self._sweep = _sweep_of(metafunc.config)
+        self._sweep = _varied(metafunc.config)
         asked = [name for name in _SWEPT if name in metafunc.fixturenames]
         self._swept = [name for name in asked if self._sweep and self._sweep.sets(name)]
         self._indirect: set[str] = set()
@@ -47,7 +48,7 @@ class Axes:
         if self._sweep:
             self._spread(self._sweep)
 
-    def _spread(self, sweep: Sweep) -> None:
+    def _spread(self, sweep: Sweep | ContestAxis) -> None:
         """Run the test with every combination, whose values its arguments get together."""
         found = sweep.combinations(self._lists)
         self._parametrize(
@@ -137,7 +138,12 @@ class _Listed:
             self.keywords.pop("ids", None)
 
 
-def _sweep_of(config: pytest.Config) -> Sweep | None:
+def _varied(config: pytest.Config) -> Sweep | ContestAxis | None:
+    """Return what gives several settings at once: a sweep, or the two sides of a comparison."""
+    if given(config, "ab"):
+        from pytest_lem.plugin.contest import contest_of
+
+        return contest_of(config)
     if not given(config, "sweep"):
         return None
     from pytest_lem.plugin.sweep import sweep_of

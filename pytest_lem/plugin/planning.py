@@ -10,6 +10,7 @@ import pytest
 
 from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.case import Case, infer_case
+from pytest_lem.config.grid import Combination
 from pytest_lem.config.layers import Layers
 from pytest_lem.config.models import Settings
 from pytest_lem.config.resolve import Resolved
@@ -38,10 +39,19 @@ class Planned:
     resolved: Resolved
 
 
-def layers_for(session: LemSession, item: pytest.Item, arguments: Mapping[str, Any]) -> Layers:
-    """Lay combination, marker, parameters and arguments of a test over those of the session."""
+def layers_for(
+    session: LemSession,
+    item: pytest.Item,
+    arguments: Mapping[str, Any],
+    swept: Combination | None = None,
+) -> Layers:
+    """Lay combination, marker, parameters and arguments of a test over those of the session.
+
+    `swept` is the combination, where it is another one than the test's own.
+    """
     layers = session.layers.copy()
-    if swept := combination(item):
+    swept = swept or combination(item)
+    if swept:
         swept.lay_over(layers)
     mark = mark_of(item)
     for path, value in (("rounds", mark.rounds), ("min_window_s", mark.min_window)):

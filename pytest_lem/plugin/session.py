@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +30,7 @@ from pytest_lem.plugin.cycles import Cycle, cycle_of
 from pytest_lem.plugin.exclusivity import isolation_of, visible_boards
 from pytest_lem.plugin.instruments import make_panel, method_of
 from pytest_lem.plugin.logs import LOGS
+from pytest_lem.plugin.options import given
 from pytest_lem.plugin.pause import pause
 from pytest_lem.plugin.resuming import Earlier, earlier_run
 from pytest_lem.plugin.rundir import make_run_directory, run_directory
@@ -37,6 +39,7 @@ from pytest_lem.plugin.settings import is_gated, mode, resolve_for, session_laye
 
 if TYPE_CHECKING:  # records are imported when there is one: a collection does not wait for them
     from pytest_lem.plugin.judging import Judging
+    from pytest_lem.plugin.pairjudging import PairJudging
     from pytest_lem.results.build import Context
     from pytest_lem.results.record import Record
 
@@ -51,7 +54,7 @@ _FULL_PRESETS = frozenset({"standard", "rigorous", "latency", "throughput"})
 class LemSession:
     """Made once tests that ask for energy were collected, in each process that measures."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, asking: Sequence[pytest.Item]) -> None:
         self.config = config
         self.is_off = mode(config) == "off"
         self.layers = session_layers(config)
@@ -67,6 +70,8 @@ class LemSession:
         logs = Path(self._scratch.name) if self._scratch else run_directory(config) / "logs"
         self.leftover = Leftover(self.clock, lambda sentence: show_warning(config, sentence))
         self.pool = HostPool(logs, prefix, self.leftover.check)
+        self._side_pools: dict[str, HostPool] = {}
+        self._side_pool: Callable[[str], HostPool] = lambda s: HostPool(logs, f"{prefix}{s}-")
         self.largest_batch: dict[tuple[Any, ...], int] = {}
         self.tests = 0
         self.header = ""
@@ -78,7 +83,9 @@ class LemSession:
         self._keys: dict[tuple[str, int, int | None], str] = {}
         self.cycle = Cycle(self)
         self.earlier = self._earlier_run()
-        self.judging = None if self.is_off or config.option.collectonly else _judging(config)
+        is_judging = not (self.is_off or config.option.collectonly)
+        self.judging = _judging(config) if is_judging else None
+        self.pair_judging = _pair_judging(config, asking) if is_judging else None
 
     def resolve(self, layers: Layers) -> Resolved:
         """Validate layers over the preset of this session."""
@@ -89,6 +96,12 @@ class LemSession:
         if self.is_off or not settings.resume:
             return None
         return earlier_run(self.config, is_failed_again=settings.resume_failed)
+
+    def side_pool(self, side: str) -> HostPool:
+        """Return the pool of hosts that only one side of a paired comparison has."""
+        if side not in self._side_pools:
+            self._side_pools[side] = self._side_pool(side)
+        return self._side_pools[side]
 
     def resumed(self, item: pytest.Item, key: str) -> Record | None:
         """Return what an earlier run has measured under a key, kept with its test; or None."""
@@ -214,7 +227,8 @@ class LemSession:
 
     def close(self) -> None:
         """End the resident host and let go of the meters."""
-        self.pool.close()
+        for pool in (self.pool, *self._side_pools.values()):
+            pool.close()
         self.leftover.close()
         self.panel.shut()
         if self._scratch:
@@ -265,8 +279,17 @@ def forget_records(item: pytest.Item) -> None:
     item.stash[LOGS] = []
 
 
+def _pair_judging(config: pytest.Config, asking: Sequence[pytest.Item]) -> PairJudging | None:
+    """Return what compares the two sides of tests, None where there are none."""
+    if not given(config, "ab"):
+        return None
+    from pytest_lem.plugin.pairjudging import PairJudging
+
+    return PairJudging(config, asking)
+
+
 def _judging(config: pytest.Config) -> Judging | None:
-    """Return what compares results, None where nothing is compared."""
+    """Return what compares results with a history, None where nothing is compared."""
     if not is_gated(config):
         return None
     from pytest_lem.plugin.gating import gating_of

@@ -11,7 +11,7 @@ from pytest_lem.errors import LemError
 from pytest_lem.plugin.assignment import assign_devices
 from pytest_lem.plugin.exclusivity import Exclusivity
 from pytest_lem.plugin.header import header_line
-from pytest_lem.plugin.items import combination, uses, uses_any
+from pytest_lem.plugin.items import combination, contest_in, uses, uses_any
 from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.measuring import Measuring
 from pytest_lem.plugin.selection import note_collected
@@ -27,7 +27,7 @@ def start(
     """Make the session for the tests that ask for energy; mistakes are usage errors."""
     assign_devices(config)
     try:
-        session = LemSession(config)
+        session = LemSession(config, asking)
     except LemError as error:
         raise pytest.UsageError(str(error)) from None
     _refuse_short_timeouts(session, asking)
@@ -52,8 +52,9 @@ def _refuse_short_timeouts(session: LemSession, items: list[pytest.Item]) -> Non
         return
     for item in items:
         limit_s = _timeout_s(config, item)
-        # What is flagged by the gate is measured twice.
-        planned_s = planned_seconds(session, item) * (2 if session.judging else 1)
+        # What is flagged by the gate is measured again, by pairs up to twice as often.
+        again = (3 if contest_in(item) else 2) if session.judging or session.pair_judging else 1
+        planned_s = planned_seconds(session, item) * again
         if limit_s and limit_s < planned_s:
             raise pytest.UsageError(
                 f"{item.nodeid}: the timeout of {limit_s:g} s is shorter than its windows and "
@@ -71,6 +72,9 @@ def planned_seconds(session: LemSession, item: pytest.Item) -> float:
     window_s = mark.min_window if mark.min_window is not None else method.min_window_s
     if is_body:
         return 0.0 if mark.min_window is None else rounds * window_s
+    if contest_in(item):
+        pair = session.base.settings.pair
+        return 2 * pair.pairs * window_s + 4 * pair.loads * method.idle_s
     is_split = method.is_split and uses(item, "inference")
     return rounds * window_s * (2 if is_split else 1) + 2 * method.idle_s
 

@@ -140,14 +140,17 @@ def _energy(energy: Energy) -> EnergyRecord:
 
 def _rounds(measurement: Measurement) -> list[RoundRecord]:
     idle = idle_by_device(measurement.phases)
-    return [_round(r, measurement.load_id, idle) for r in measurement.rounds]
+    return [_round(r, idle) for r in measurement.rounds]
 
 
-def _round(r: Round, load_id: str | None, idle: dict[Device, Idle]) -> RoundRecord:
+def _round(r: Round, idle: dict[Device, Idle]) -> RoundRecord:
     conditions = r.conditions
     return RoundRecord(
         seq=r.seq,
-        load_id=load_id,
+        side=r.side,
+        pair=r.pair,
+        stage=r.stage,
+        load_id=r.load_id,
         t0=r.start_s,
         t1=r.end_s,
         energies=[_energy(energy) for energy in r.energies],

@@ -93,6 +93,7 @@ REASONS: dict[Cause, tuple[Verdict, dict[str, Any]]] = {
     Cause.BRIEF_WINDOW: (Verdict.INCONCLUSIVE, {"flags": [Flag.BRIEF_WINDOW]}),
     Cause.CONTENDED: (Verdict.INVALID, {"flags": [Flag.CONTENDED]}),
     Cause.DUPLICATE_KEY: (Verdict.INVALID, {"flags": [Flag.DUPLICATE_KEY]}),
+    Cause.OTHER_SIDE_BUSY: (Verdict.INVALID, {"flags": [Flag.OTHER_SIDE_BUSY]}),
     Cause.ESTIMATED: (Verdict.INVALID, {"tier": "estimated"}),
     Cause.INVALID_ROUNDS: (Verdict.INVALID, {"validity": "invalid"}),
     Cause.NO_HISTORY: (Verdict.MISSING, {"past": []}),
@@ -123,6 +124,7 @@ ELSEWHERE = {
     Cause.AMBIGUOUS, Cause.FACTS_DIFFER, Cause.FACTS_UNKNOWN, Cause.LENGTH_DIFFERS,
     Cause.NOT_REPEATED, Cause.OTHER_BOARD, Cause.OTHER_CLOCK, Cause.OTHER_SURROUNDINGS,
     Cause.OTHER_TEMPERATURE, Cause.SCATTER_ASSUMED, Cause.SHORTER_OUTPUT, Cause.NOT_MEASURED,
+    Cause.SIDES_DIFFER, Cause.TOO_FEW_PAIRS,
 }  # fmt: skip
 
 

@@ -33,10 +33,13 @@ def test_identity_and_settings_are_stored(infer_record: Make) -> None:
     assert settings.model_extra["workload"]["output_tokens"] == 64
 
 
-def test_rounds_keep_energies_work_and_timelines(infer_record: Make) -> None:
+def test_rounds_keep_energies_work_and_timelines(infer_record: Make, measured: Make) -> None:
     """A round holds all that its figures were made of; timelines count from its beginning."""
-    first = infer_record(load_id="load-1").rounds[0]
-    assert (first.seq, first.t0, first.t1, first.load_id) == (0, 10.0, 12.0, "load-1")
+    place = {"load_id": "load-1", "side": "B", "pair": 4, "stage": 2}
+    rounds = [replace(r, **place) for r in measured().rounds]
+    first = infer_record(rounds=rounds).rounds[0]
+    assert (first.seq, first.t0, first.t1) == (0, 10.0, 12.0)
+    assert {name: getattr(first, name) for name in place} == place
     assert [(e.domain, e.device, e.value, e.u_random, e.tier) for e in first.energies] == [
         ("package", "package-0", 6.0, 0.3, "counter"),
         ("dram", "dram-0", 2.0, 0.4, "counter"),
