@@ -11,9 +11,9 @@ from pytest_lem.config.contest import Contest, contest
 from pytest_lem.config.layers import Layers
 from pytest_lem.errors import LemError, config_error
 from pytest_lem.plugin.availability import has_interpreter, lacking_precision, missing_backend
-from pytest_lem.plugin.options import given
+from pytest_lem.plugin.options import AXES, given
 from pytest_lem.plugin.settings import is_gated, resolve_for, session_layers
-from pytest_lem.registry import BACKENDS, entries
+from pytest_lem.registry import BACKENDS, entries, load
 
 _CONTEST = pytest.StashKey["ContestAxis"]()
 
@@ -42,8 +42,7 @@ class ContestAxis:
                 "the options that compare or save (--lem-baseline, --lem-save, --lem-autosave)"
             )
         layers = session_layers(config)
-        (path,) = self.contest.values
-        if rival := next((s.origin for p, s in layers.leaves.items() if p == path), None):
+        if rival := self._rival(config, layers):
             raise config_error(
                 f"{rival} and {self._origin} both say what `{self.contest.name}` is; take one out"
             )
@@ -52,9 +51,20 @@ class ContestAxis:
             side.lay_over(own)
             self._check_side(own)
 
+    def _rival(self, config: pytest.Config, layers: Layers) -> str | None:
+        """Return another option that gives the setting; a file is what options are laid over."""
+        (path,) = self.contest.values
+        if path[0] in AXES and (found := given(config, path[0])):
+            return found.origin
+        sourced = layers.leaves.get(path)
+        is_option = sourced is not None and sourced.origin.startswith(("--", "LEM_", "lem_"))
+        return sourced.origin if sourced and is_option else None
+
     def _check_side(self, layers: Layers) -> None:
         settings = resolve_for(layers, "standard").settings
         name = settings.backend
+        if name not in entries(BACKENDS):
+            load(BACKENDS, name)  # which says what there is
         missing = missing_backend(name, has_interpreter=has_interpreter(layers, name))
         if sentence := missing or lacking_precision(name, settings.precision):
             raise config_error(f"{self._origin}: {sentence}")

@@ -37,7 +37,9 @@ def _method(session: LemSession) -> str:
     chosen = f"{session.base.settings.preset} preset"
     if session.base.origins["preset"] == "default":
         chosen += " (by default)"
-    plan = f"{measure.rounds} windows of at least {measure.min_window_s:g} s"
+    # How many pairs there are, the line about them says.
+    count = "" if session.pair_judging else f"{measure.rounds} "
+    plan = f"{count}windows of at least {measure.min_window_s:g} s"
     if session.planned_s:
         plan += f", {duration(session.planned_s)} or more for {session.tests} tests"
     return f"lem: {chosen}, {plan}; energy {session.panel.tier}: {session.panel.sentence}"

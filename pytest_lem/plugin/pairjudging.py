@@ -33,6 +33,7 @@ class PairJudging:
     def __init__(self, config: pytest.Config, items: Sequence[pytest.Item]) -> None:
         resolved = resolved_gate(config)
         self._gate = resolved.settings.gate
+        self._pair = resolved.settings.pair
         self._rules = rules_in(resolved)
         axis = contest_of(config)
         assert axis  # noqa: S101 - there is one where two sides are compared
@@ -56,7 +57,10 @@ class PairJudging:
         """Return what is compared with what."""
         count = "1 test" if self.tests == 1 else f"{self.tests} tests"
         rules = ", ".join(str(r) for r in self._rules if r.is_named) or "defaults"
-        return f"paired: {self._contest.change}, {count}, {rules}"
+        return (
+            f"paired: {self._contest.change}, {rules}; {count}, each {self._pair.pairs} pairs on "
+            f"{self._pair.loads} loads a side, up to three times as long where something is flagged"
+        )
 
     def judge(self, item: pytest.Item, a: Record, b: Record, stage: Stage) -> list[Comparison]:
         """Compare the first stage of a test."""
