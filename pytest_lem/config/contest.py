@@ -1,9 +1,11 @@
-"""A contest: one setting with two values, to be compared with each other."""
+"""A contest: one setting with two values, or two environments, to be compared with each other."""
 
 from __future__ import annotations
 
-from collections.abc import Container
+import os
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -60,6 +62,47 @@ def contest(text: str, origin: str, backends: Container[str]) -> Contest:
         name=name,
         words=(words[0], words[1]),
     )
+
+
+def environments(text: str, origin: str, backends: Iterable[str]) -> Contest:
+    """Read `PATH,PATH`, each an interpreter or a virtual environment, for any backend.
+
+    Raises LemError (`config`) for what are not two, or no interpreters.
+    """
+    words = [word.strip() for word in text.split(",")]
+    if len(words) != 2 or not all(words):  # noqa: PLR2004 - two sides
+        raise config_error(
+            f"{origin}: {text!r} does not name two environments; write PATH_A,PATH_B"
+        )
+    a, b = (_interpreter(word, origin) for word in words)
+    if a == b:
+        raise config_error(f"{origin}: both sides are {words[0]}; name two environments")
+    names = [Path(word).name for word in words]
+    if names[0] == names[1]:
+        names = ["a", "b"]
+    values: list[dict[Keys, Sourced]] = [
+        {("backends", name, "python"): Sourced(str(path), origin) for name in backends}
+        for path in (a, b)
+    ]
+    return Contest(
+        id="-vs-".join(names),
+        values=values[0],
+        b=Combination(id=names[1], values=values[1]),
+        name="environment",
+        words=(words[0], words[1]),
+    )
+
+
+def _interpreter(word: str, origin: str) -> Path:
+    """Return the interpreter of a path; what it leads to stays unknown, as environments need it."""
+    path = Path(word).expanduser().absolute()
+    found = path / "bin" / "python" if path.is_dir() else path
+    if not (found.is_file() and os.access(found, os.X_OK)):
+        raise config_error(
+            f"{origin}: there is no interpreter at {word}; name a virtual environment, or the "
+            "python in it"
+        )
+    return found
 
 
 def _checked_path(path: Keys, origin: str, backends: Container[str]) -> Keys:

@@ -48,8 +48,10 @@ def _undecided(comparison: Comparison) -> str:
     if len(names) > _MOST_DIFFERENCES:
         listed += f" and {len(names) - _MOST_DIFFERENCES} more"
     tail = f" ({listed})" if names else ""
-    words = f"{comparison.metric} {_WORDS[Verdict(comparison.verdict)]} {comparison.baseline}"
-    return f"{words}: {reasons}{tail}"
+    change = change_text(comparison) if comparison.verdict == Verdict.INCONCLUSIVE else ""
+    seen = f"is {change} and " if change else ""
+    words = f"{seen}{_WORDS[Verdict(comparison.verdict)]} {comparison.baseline}"
+    return f"{comparison.metric} {words}: {reasons}{tail}"
 
 
 def _changed(c: Comparison) -> str:

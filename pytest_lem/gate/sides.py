@@ -126,7 +126,8 @@ class PairJudge:
     def _judged(self, asked: _Question) -> Comparison:
         a, b, promise = asked.a, asked.b, self.terms.promise
         blank = draft(b.entry, asked.rule, baseline=a.name, run=self.run, promise=promise)
-        blank.under_test, blank.m = [self.under_test], self.terms.figures
+        blank.m = self.terms.figures
+        blank.under_test = [self.under_test, *_following(a.facts, b.facts)]
         doubt, causes = self._doubt(asked)
         if doubt is Verdict.INVALID:
             return with_verdict(blank, doubt, causes)
@@ -205,6 +206,12 @@ def _unremarkable(compared: Comparison) -> Comparison:
         return compared
     compared.verdict = str(Verdict.INCONCLUSIVE)
     return with_verdict(compared, None, [Cause.TOO_FEW_PAIRS])
+
+
+def _following(a: Comparability, b: Comparability) -> list[str]:
+    """Return what else differs, which follows from what was meant to: a version, a model."""
+    own = [{n: v for n, v in facts.refuse.items() if not n.startswith(_SHARED)} for facts in (a, b)]
+    return [str(difference) for difference in differences(*own)]
 
 
 def _apart(a: Comparability, b: Comparability) -> list[str]:

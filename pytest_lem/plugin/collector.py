@@ -14,7 +14,7 @@ import pytest
 from pytest_lem.errors import LemError
 from pytest_lem.plugin.hooks import EXPECTED_KEY
 from pytest_lem.plugin.logs import LOG_SECTION
-from pytest_lem.plugin.options import given
+from pytest_lem.plugin.options import given, has_contest
 from pytest_lem.plugin.rundir import (
     make_run_directory,
     path_of,
@@ -110,7 +110,7 @@ class Collector:
         """Return what comparing or saving came to, None without either."""
         if mode(self._config) == "off":
             return None
-        if given(self._config, "ab"):
+        if has_contest(self._config):
             from pytest_lem.plugin.contest import contest_of
             from pytest_lem.plugin.pairjudging import judge_pairs
 

@@ -1,4 +1,4 @@
-"""The option `--lem-ab`: two values of one setting, compared within each test."""
+"""`--lem-ab` and `--lem-ab-env`: two values of one setting, compared within each test."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pytest_lem.config.contest import Contest, contest
+from pytest_lem.config.contest import Contest, contest, environments
 from pytest_lem.config.layers import Layers
 from pytest_lem.errors import LemError, config_error
 from pytest_lem.plugin.availability import has_interpreter, lacking_precision, missing_backend
-from pytest_lem.plugin.options import AXES, given
+from pytest_lem.plugin.options import AXES, CONTESTS, given, has_contest
 from pytest_lem.plugin.settings import is_gated, resolve_for, session_layers
 from pytest_lem.registry import BACKENDS, entries, load
 
@@ -19,10 +19,10 @@ _CONTEST = pytest.StashKey["ContestAxis"]()
 
 
 class ContestAxis:
-    """What `--lem-ab` makes of the tests: it gives the setting its two values at once."""
+    """What it makes of the tests: it gives the setting its two values at once."""
 
-    def __init__(self, config: pytest.Config, text: str, origin: str) -> None:
-        self.contest = contest(text, origin, entries(BACKENDS))
+    def __init__(self, config: pytest.Config, made: Contest, origin: str) -> None:
+        self.contest = made
         self._origin = origin
         self._check(config)
 
@@ -53,12 +53,13 @@ class ContestAxis:
 
     def _rival(self, config: pytest.Config, layers: Layers) -> str | None:
         """Return another option that gives the setting; a file is what options are laid over."""
-        (path,) = self.contest.values
-        if path[0] in AXES and (found := given(config, path[0])):
-            return found.origin
-        sourced = layers.leaves.get(path)
-        is_option = sourced is not None and sourced.origin.startswith(("--", "LEM_", "lem_"))
-        return sourced.origin if sourced and is_option else None
+        for path in self.contest.values:
+            if path[0] in AXES and (found := given(config, path[0])):
+                return found.origin
+            sourced = layers.leaves.get(path)
+            if sourced is not None and sourced.origin.startswith(("--", "LEM_", "lem_")):
+                return sourced.origin
+        return None
 
     def _check_side(self, layers: Layers) -> None:
         settings = resolve_for(layers, "standard").settings
@@ -71,15 +72,22 @@ class ContestAxis:
 
 
 def contest_of(config: pytest.Config) -> ContestAxis | None:
-    """Return the contest of a session, or None without the option; mistakes are usage errors."""
-    found = given(config, "ab")
-    if found is None:
+    """Return the contest of a session, or None without one; mistakes are usage errors."""
+    if not has_contest(config):
         return None
     if _CONTEST not in config.stash:
         try:
-            if rival := given(config, "sweep"):
-                raise config_error(f"{found.origin} and {rival.origin} both vary; take one out")
-            config.stash[_CONTEST] = ContestAxis(config, str(found.value), found.origin)
+            config.stash[_CONTEST] = _made(config)
         except LemError as error:
             raise pytest.UsageError(str(error)) from None
     return config.stash[_CONTEST]
+
+
+def _made(config: pytest.Config) -> ContestAxis:
+    found, *rivals = filter(None, (given(config, name) for name in (*CONTESTS, "sweep")))
+    if rivals:
+        raise config_error(f"{found.origin} and {rivals[0].origin} both vary; take one out")
+    read = contest if given(config, "ab") else environments
+    return ContestAxis(
+        config, read(str(found.value), found.origin, entries(BACKENDS)), found.origin
+    )

@@ -76,11 +76,15 @@ OPTIONS = (
     Option("gap", "Rest before each energy test, in seconds", "SECONDS", ("measure", "gap_s")),
     Option("cycles", "Measure each case so many times, each with a host of its own", "N",
            ("cycles",)),
+    Option("benchmark", "Measure what every test gives to the fixture `benchmark` of "
+           "pytest-benchmark, after its own rounds", is_switch=True),
     Option("resume", "Take what the latest run in the store has measured already",
            path=("resume",), is_switch=True),
     Option("ab", "Compare two values of a setting in one job, both measured by turns within each "
            "test: backend:transformers,vllm, precision:bfloat16,float32, llama_cpp.n_threads:1,2",
            "FIELD:A,B"),
+    Option("ab_env", "Compare two environments in one job: virtual environments or interpreters, "
+           "under which the hosts of either side run", "PATH_A,PATH_B"),
     Option("baseline", "Compare with a history: a name in the store, or the path of sessions or of "
            "a run file", "NAME|PATH", ("gate", "baseline")),
     Option("fail_on", "Gate a figure (repeatable): how much worse than the baseline is allowed; "
@@ -101,6 +105,9 @@ OPTIONS = (
 AXES = ("backend", "model", "precision", "batch_size")
 #: Those of them that decide which host process a test needs.
 LOAD_AXES = ("backend", "model", "precision")
+
+#: Those that compare two sides with each other.
+CONTESTS = ("ab", "ab_env")
 
 _BY_NAME = {option.name: option for option in OPTIONS}
 #: Words for a switch in a variable or an ini entry; any other is a mistake.
@@ -139,6 +146,11 @@ def given(config: pytest.Config, name: str) -> Given | None:
     if entry := config.getini(option.ini):
         return Given(entry if option.is_repeatable else _from_text(option, entry), option.ini)
     return None
+
+
+def has_contest(config: pytest.Config) -> bool:
+    """Tell whether two sides are compared with each other."""
+    return any(given(config, name) for name in CONTESTS)
 
 
 def is_any_given(config: pytest.Config) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_lem.errors import LemError
-from pytest_lem.plugin.options import AXES, given
+from pytest_lem.plugin.options import AXES, given, has_contest
 from pytest_lem.plugin.settings import axis_values, default_of
 
 if TYPE_CHECKING:  # imported only where there is one
@@ -140,7 +140,7 @@ class _Listed:
 
 def _varied(config: pytest.Config) -> Sweep | ContestAxis | None:
     """Return what gives several settings at once: a sweep, or the two sides of a comparison."""
-    if given(config, "ab"):
+    if has_contest(config):
         from pytest_lem.plugin.contest import contest_of
 
         return contest_of(config)

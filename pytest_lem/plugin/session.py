@@ -30,7 +30,7 @@ from pytest_lem.plugin.cycles import Cycle, cycle_of
 from pytest_lem.plugin.exclusivity import isolation_of, visible_boards
 from pytest_lem.plugin.instruments import make_panel, method_of
 from pytest_lem.plugin.logs import LOGS
-from pytest_lem.plugin.options import given
+from pytest_lem.plugin.options import has_contest
 from pytest_lem.plugin.pause import pause
 from pytest_lem.plugin.resuming import Earlier, earlier_run
 from pytest_lem.plugin.rundir import make_run_directory, run_directory
@@ -281,7 +281,7 @@ def forget_records(item: pytest.Item) -> None:
 
 def _pair_judging(config: pytest.Config, asking: Sequence[pytest.Item]) -> PairJudging | None:
     """Return what compares the two sides of tests, None where there are none."""
-    if not given(config, "ab"):
+    if not has_contest(config):
         return None
     from pytest_lem.plugin.pairjudging import PairJudging
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,6 +172,52 @@ def test_a_first_attempt_is_forgotten(engine: Any, lem: Any, stored: Any) -> Non
     assert [(c.attempt, c.verdict) for c in stored().comparisons][-1] == (2, "improved")
 
 
+@pytest.fixture
+def environments(engine: Any, ngram: Path) -> Any:
+    """Make two environments with the backend, each of which notes that a host was started in it."""
+    for name in ("old", "new"):
+        python = engine.path / name / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        note = f"echo {name} >> {engine.path}/started"
+        path = f"PYTHONPATH={ngram.parent}"
+        python.write_text(f'#!/bin/sh\n{note}\n{path} exec {sys.executable} "$@"\n')
+        python.chmod(0o755)
+    return engine
+
+
+def test_two_environments_are_compared_in_one_session(
+    environments: Any, lem: Any, stored: Any
+) -> None:
+    """Each side's host runs under its own interpreter, whatever backend a test has."""
+    result = lem(ALONE, "--lem-ab-env=old,new", "--lem-fail-on=output_throughput_tok_s:900",
+                 "--lem-promise=9000", *BRIEF[:2])  # fmt: skip
+    result.assert_outcomes(passed=1)
+    (c,) = stored().comparisons
+    assert (c.baseline, c.under_test) == ("environment:old", ["environment: old -> new"])
+    used = [options["python"] for options in _sides(stored())]
+    assert used == [str(environments.path / name / "bin" / "python") for name in ("old", "new")]
+    started = (environments.path / "started").read_text().split()
+    assert (started.count("old"), started.count("new")) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("old", "'old' does not name two environments; write PATH_A,PATH_B"),
+        ("old,old/bin/python", "both sides are old; name two environments"),
+        ("old,none", "there is no interpreter at none; name a virtual environment"),
+        ("old,lem.yaml", "there is no interpreter at lem.yaml"),
+    ],
+)
+def test_what_are_no_two_environments_is_refused(
+    environments: Any, lem: Any, text: str, sentence: str
+) -> None:
+    """Before anything runs."""
+    result = lem(ALONE, f"--lem-ab-env={text}")
+    assert result.ret == 4
+    assert sentence in result.stderr.str() + result.stdout.str()
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -182,7 +230,8 @@ def test_a_first_attempt_is_forgotten(engine: Any, lem: Any, stored: Any) -> Non
         ([SLOWER, "--lem-baseline=main"], "leave out the options that compare or save"),
         ([SLOWER, "--lem-set=backends.ngram.cpu_s=1"], "both say what `ngram.cpu_s` is"),
         (["--lem-ab=backend:ngram,transformers", "--lem-backend=ngram"], "both say what `backend`"),
-        ([SLOWER, "--lem-sweep=x.yaml"], "--lem-sweep"),
+        ([SLOWER, "--lem-sweep=x.yaml"], "--lem-ab and --lem-sweep both vary; take one out"),
+        ([SLOWER, "--lem-ab-env=a,b"], "--lem-ab and --lem-ab-env both vary; take one out"),
         ([SLOWER, "--lem-set=pair.pairs=3"], "pair.pairs"),
         ([SLOWER, SPEED, "--lem-promise=10"], "--lem-promise 10"),
     ],
