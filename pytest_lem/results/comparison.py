@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Any
 
@@ -58,6 +59,11 @@ class Comparison:
     under_test: list[str] = Field(
         default_factory=list, description="What was meant to differ, from what to what."
     )
+    agreement: float | None = Field(
+        default=None,
+        description="Of two sides under greedy decoding: the share of A's output, from its first "
+        "token on, that B has as well.",
+    )
     attribution: dict[str, float] | None = Field(
         default=None, description="The change of energy, of power and of speed, in per cent."
     )
@@ -72,3 +78,11 @@ class Comparison:
 
 
 _ADAPTER = TypeAdapter(Comparison)
+
+
+def last_attempts(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Leave out what was said of a test before it was run again."""
+    last: dict[tuple[str | None, int | None], int] = {}
+    for c in comparisons:
+        last[c.nodeid, c.cycle] = max(c.attempt, last.get((c.nodeid, c.cycle), 0))
+    return [c for c in comparisons if c.attempt == last[c.nodeid, c.cycle]]
