@@ -25,6 +25,12 @@ def _sentence(comparison: Comparison) -> str:
             f"{comparison.metric}: {now:.4g} output tokens a request instead of {before:.4g}; "
             + text_of(Cause.SHORTER_OUTPUT)
         )
+    if Cause.OUTPUTS_DIFFER in comparison.reasons:
+        share = 100 * (comparison.agreement or 0.0)
+        return (
+            f"{comparison.metric}: {share:.3g} % of the output is that of {comparison.baseline}; "
+            + text_of(Cause.OUTPUTS_DIFFER)
+        )
     return _changed(comparison)
 
 
@@ -64,6 +70,8 @@ def _changed(c: Comparison) -> str:
     )
     if parts := c.attribution:
         text += f"; power {parts['power_pct']:+.1f} %, speed {parts['speed_pct']:+.1f} %"
+    if c.agreement is not None:
+        text += f"; {100 * c.agreement:.3g} % of the output is the same"
     if c.under_test:
         text += f"; {', '.join(c.under_test)}"
     return text

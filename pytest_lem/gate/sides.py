@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp, isinf
 
+from pytest_lem.gate.agreement import Outputs, agreement
 from pytest_lem.gate.attribution import attribution
 from pytest_lem.gate.baseline import Found, Past
 from pytest_lem.gate.context import SPEEDS, beside, cautions
@@ -44,21 +45,30 @@ class PairTerms:
         promise: change, as a share, that the gate undertakes to find; at least twice the allowed.
         allows_estimates: whether an estimated energy may be gated.
         figures: how many figures are gated in the whole suite.
+        least_agreement: share of A's output that B must have as well; None: any will do.
 
     """
 
     promise: float = 0.05
     allows_estimates: bool = False
     figures: int = 1
+    least_agreement: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two, with what was measured over all of its loads."""
+    """One of the two, with what was measured over all of its loads.
+
+    Attributes:
+        outputs: output ids of the requests of a window; None where they say nothing, as without
+            greedy decoding.
+
+    """
 
     name: str
     entry: Entry
     facts: Comparability
+    outputs: Outputs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,7 @@ class PairJudge:
         around = Found([Past(a.name, a.entry, a.facts)])
         blank.beside = beside(b.entry, around)
         blank.reasons = [str(c) for c in cautions(b.entry, b.facts, around, blank.beside)]
+        blank.agreement = agreement(a.outputs, b.outputs)
         decided = self._decided(asked, blank)
         if doubt is Verdict.INCONCLUSIVE and decided.verdict != Verdict.INVALID:
             return with_verdict(decided, doubt, causes)
@@ -151,7 +162,7 @@ class PairJudge:
             return with_verdict(blank, Verdict.INVALID, [Cause.NO_VALUE])
         else:
             blank = _compared(blank, pairs, pairs_of(stage, SPEEDS.get(metric, "")))
-        if wrong := length_doubt(asked.b.entry, blank.beside):
+        if wrong := length_doubt(asked.b.entry, blank.beside) or self._quality_doubt(blank):
             return with_verdict(blank, *wrong)
         if pairs is None:
             return judged_exactly(blank, asked.rule, before)
@@ -163,6 +174,15 @@ class PairJudge:
         found = [doubts(side.entry, asked.rule, allows_estimates=allows) for side in sides]
         return max(found, key=lambda one: (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.INVALID)
                    .index(one[0]))  # fmt: skip
+
+    def _quality_doubt(self, blank: Comparison) -> tuple[Verdict, list[Cause]] | None:
+        """Judge what was said, without which energy says nothing; None where it is good enough."""
+        least = self.terms.least_agreement
+        if least is None:
+            return None
+        if blank.agreement is None:
+            return Verdict.INVALID, [Cause.OUTPUTS_UNKNOWN]
+        return (Verdict.REGRESSED, [Cause.OUTPUTS_DIFFER]) if blank.agreement < least else None
 
     def _tested(self, compared: Comparison, asked: _Question, pairs: Pairs) -> Comparison:
         """Decide by the exact test, to the worse and to the better."""

@@ -50,6 +50,8 @@ class Cause(StrEnum):
     OTHER_SOURCE = "other_source"
     OTHER_SURROUNDINGS = "other_surroundings"
     OTHER_TEMPERATURE = "other_temperature"
+    OUTPUTS_DIFFER = "outputs_differ"
+    OUTPUTS_UNKNOWN = "outputs_unknown"
     SCATTER_ASSUMED = "scatter_assumed"
     SHORTENED = "shortened"
     SHORTER_OUTPUT = "shorter_output"
@@ -93,6 +95,10 @@ _TEXTS = {
     Cause.OTHER_SOURCE: "the source of the test has changed since the baseline was measured",
     Cause.OTHER_SURROUNDINGS: "driver, VBIOS, kernel or Python differ a little from the baseline's",
     Cause.OTHER_TEMPERATURE: "the rounds began more than 5 °C from the baseline's temperature",
+    Cause.OUTPUTS_DIFFER: "it said something else than the baseline, more than pair.agreement "
+    "allows, so its energy is that of another answer",
+    Cause.OUTPUTS_UNKNOWN: "pair.agreement asks for the same output, and that cannot be compared: "
+    "decoding is not greedy, or the sides have different models",
     Cause.SCATTER_ASSUMED: "with fewer than 8 sessions the scatter between them is assumed "
     "(gate.session_cv)",
     Cause.SHORTENED: "a preset below `standard` measures energy too briefly to judge it; take "

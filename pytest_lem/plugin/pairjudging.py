@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import pytest
 
 from pytest_lem.config.contest import Contest
+from pytest_lem.gate.agreement import Outputs
 from pytest_lem.gate.promise import promise_of
 from pytest_lem.gate.sides import PairJudge, PairTerms, Side, further_pairs, is_tentative
 from pytest_lem.gate.stage import Stage
@@ -17,7 +19,7 @@ from pytest_lem.plugin.items import contest_in
 from pytest_lem.plugin.rundir import run_directory
 from pytest_lem.plugin.settings import resolved_gate
 from pytest_lem.results.comparability import NOTHING_KNOWN
-from pytest_lem.results.comparison import Comparison
+from pytest_lem.results.comparison import Comparison, last_attempts
 from pytest_lem.results.entry import entry_of, figures_of
 from pytest_lem.results.record import Record
 from pytest_lem.results.runfile import RunFile
@@ -25,6 +27,13 @@ from pytest_lem.results.runfile import RunFile
 #: The change that is promised where nobody says, as a share.
 _PROMISE = 0.05
 _FOUND = pytest.StashKey[list[Comparison]]()
+
+
+class Measured(NamedTuple):
+    """A side as it was measured: its record, and its output ids where decoding was greedy."""
+
+    record: Record
+    outputs: Outputs | None
 
 
 class PairJudging:
@@ -47,6 +56,7 @@ class PairJudging:
                 ),
                 allows_estimates=self._gate.estimates,
                 figures=self.tests * len(gated),
+                least_agreement=self._pair.agreement,
             ),
             run_directory(config).name,
             self._contest.change,
@@ -62,16 +72,16 @@ class PairJudging:
             f"{self._pair.loads} loads a side, up to three times as long where something is flagged"
         )
 
-    def judge(self, item: pytest.Item, a: Record, b: Record, stage: Stage) -> list[Comparison]:
+    def judge(self, item: pytest.Item, a: Measured, b: Measured, stage: Stage) -> list[Comparison]:
         """Compare the first stage of a test."""
         found = self._judge.judge(*self._sides(a, b), self._rules, stage)
-        return self._keep(item, b, found)
+        return self._keep(item, b.record, found)
 
-    def confirm(self, item: pytest.Item, a: Record, b: Record, stage: Stage) -> None:
+    def confirm(self, item: pytest.Item, a: Measured, b: Measured, stage: Stage) -> None:
         """Compare the second stage; only what both flag stands."""
         first = item.stash[_FOUND]
         found = self._judge.confirmed(first, *self._sides(a, b), self._rules, stage)
-        self._keep(item, b, found)
+        self._keep(item, b.record, found)
 
     def further_pairs(self, found: Sequence[Comparison], pairs: int) -> int:
         """Return how many pairs a second stage needs; 0: there is nothing to confirm."""
@@ -89,11 +99,17 @@ class PairJudging:
         """Start an attempt at a test anew."""
         item.stash[_FOUND] = []
 
-    def _sides(self, a: Record, b: Record) -> tuple[Side, Side]:
+    def _sides(self, a: Measured, b: Measured) -> tuple[Side, Side]:
         names = (self._contest.title_of_a, f"{self._contest.name}:{self._contest.words[1]}")
+        is_one_model = not self._contest.sets("model")
         both = [
-            Side(name, entry_of([record]), record.comparability or NOTHING_KNOWN)
-            for name, record in zip(names, (a, b), strict=True)
+            Side(
+                name,
+                entry_of([one.record]),
+                one.record.comparability or NOTHING_KNOWN,
+                one.outputs if is_one_model else None,
+            )
+            for name, one in zip(names, (a, b), strict=True)
         ]
         return both[0], both[1]
 
@@ -118,7 +134,7 @@ class PairOutcome:
 
 def judge_pairs(contest: Contest, run_file: RunFile) -> PairOutcome:
     """Collect the comparisons of a run; that there is none fails it."""
-    outcome = PairOutcome(run_file.comparisons)
+    outcome = PairOutcome(last_attempts(run_file.comparisons))
     if not run_file.comparisons:
         outcome.problems.append(
             f"nothing was compared ({contest.change}), since no test of this run measured both "

@@ -260,6 +260,30 @@ def test_energy_is_not_judged_without_the_length(
         assert found.reasons[0] == reason
 
 
+@pytest.mark.parametrize(
+    ("outputs", "least", "verdict", "reason"),
+    [
+        ([[1, 2, 3, 4]], 0.9, "pass", None),
+        ([[1, 2, 9, 4]], 0.9, "regressed", "outputs_differ"),
+        ([[1, 2, 9, 4]], 0.5, "pass", None),
+        ([[1, 2, 9, 4]], None, "pass", None),
+        (None, 0.5, "invalid", "outputs_unknown"),
+        (None, None, "pass", None),
+    ],
+)
+def test_energy_is_not_judged_without_what_was_said(
+    judge: Make, sides: Make, outputs: Any, *, least: Any, verdict: str, reason: str | None
+) -> None:
+    """Another answer is no cheaper one; what cannot be compared does not pass."""
+    a, b = sides()
+    both = (replace(a, outputs=[[1, 2, 3, 4]]), replace(b, outputs=outputs))
+    found = judge(stage(), both=both, least_agreement=least)[0]
+    assert found.verdict == verdict
+    assert found.reasons[:1] == ([reason] if reason else [])
+    if outputs and verdict == "pass":
+        assert f"{100 * found.agreement:.3g} % of the output is the same" in found.message
+
+
 def test_a_rule_that_allows_everything_is_no_rule(judge: Make) -> None:
     """It could never fail."""
     found = judge(stage(), rules=[rule_of("output_throughput_tok_s:1+200", "x")])[0]

@@ -172,6 +172,41 @@ def test_a_first_attempt_is_forgotten(engine: Any, lem: Any, stored: Any) -> Non
     assert [(c.attempt, c.verdict) for c in stored().comparisons][-1] == (2, "improved")
 
 
+@pytest.mark.parametrize(
+    ("change", "least", "outcome", "verdict"),
+    [
+        ("ngram.order:4,1", "0.9", "failed", "regressed"),
+        ("ngram.order:4,1", "null", "passed", "pass"),
+        ("ngram.cpu_s:0.001,0.0011", "1", "passed", "pass"),
+    ],
+)
+def test_energy_goes_with_what_was_said(
+    engine: Any, lem: Any, stored: Any, change: str, *, least: str, outcome: str, verdict: str
+) -> None:
+    """Another answer has regressed where the same is asked for, and its share is told anyhow."""
+    result = lem(ALONE, f"--lem-ab={change}", f"--lem-set=pair.agreement={least}",
+                 "--lem-fail-on=output_throughput_tok_s:900", "--lem-promise=9000", *BRIEF[:2],
+                 )  # fmt: skip
+    result.assert_outcomes(**{outcome: 1})
+    (c,) = stored().comparisons
+    assert c.verdict == verdict
+    assert (c.agreement == 1.0) is ("order" not in change)
+    if verdict == "regressed":
+        assert c.reasons[0] == "outputs_differ"
+        result.stdout.fnmatch_lines(
+            ["*% of the output is that of ngram.order:4; it said something*"]
+        )
+
+
+def test_outputs_that_chance_made_are_not_compared(engine: Any, lem: Any, stored: Any) -> None:
+    """Asking for the same ones all the same cannot pass."""
+    lem(ALONE, "--lem-ab=ngram.order:4,5", "--lem-set=pair.agreement=0.5",
+        "--lem-set=workload.temperature=1.0", "--lem-fail-on=output_throughput_tok_s:900",
+        "--lem-promise=9000", *BRIEF[:2]).assert_outcomes(failed=1)  # fmt: skip
+    (c,) = stored().comparisons
+    assert (c.agreement, c.verdict, c.reasons[0]) == (None, "invalid", "outputs_unknown")
+
+
 @pytest.fixture
 def environments(engine: Any, ngram: Path) -> Any:
     """Make two environments with the backend, each of which notes that a host was started in it."""

@@ -28,6 +28,8 @@ def compared(demo: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPa
             f"--lem-ab=backend:transformers,{rival}",
             "--lem-precision=float32",
             "--lem-set=workload.output_tokens=16",
+            # Threads that wait for each other make a busy machine many times slower.
+            *(f"--lem-set=backends.{name}.num_threads=1" for name in ("transformers", rival)),
             "--lem-set=gate.estimates=true",
             "--lem-set=pair.pairs=7",
             "--lem-set=pair.agreement=1",
