@@ -16,6 +16,13 @@ _NGRAM = Path(__file__).parent / "ngram"
 _STANDIN = Path(__file__).parent / "standin"
 
 
+@pytest.fixture(autouse=True)
+def _no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep runs within tests off the page and the log of the job that runs the tests."""
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def ngram(monkeypatch: pytest.MonkeyPatch) -> Path:
     """Register the backend `ngram`, here and in processes started from here; return its model."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_lem.cli.stored import add_baseline, add_clean, add_lists, add_report
+from pytest_lem.cli.stored import add_baseline, add_bisect, add_clean, add_lists, add_report
 from pytest_lem.errors import LemError
 
 #: What shells say of a process that ended by the signals SIGINT and SIGPIPE.
@@ -44,7 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     when nobody reads the output any more.
     """
     parser = _parser()
-    arguments = parser.parse_args(argv)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:  # each command says by itself what a mistake in its arguments comes to
+        error = getattr(arguments, "error", parser.error)
+        error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         status: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -67,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_doctor(commands)
     add_report(commands)
+    add_bisect(commands)
     _add_ls(commands)
     add_baseline(commands)
     add_clean(commands)

@@ -6,8 +6,10 @@ Read at every start of `lem`, so what a command needs is imported when it runs.
 from __future__ import annotations
 
 import argparse
+import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 _STORE = Path(".lem")
 _REPORT_EPILOG = """\
@@ -43,6 +45,19 @@ exit status:
   0  all that was asked for has joined
   1  nothing waits, or not all of the cases that were named
   2  a wrong option, or a history or run that is not there
+"""
+_BISECT_EPILOG = """\
+exit status:
+  0    good: every figure was compared, and none has regressed
+  1    bad: a figure has regressed
+  125  skip: no verdict either way, such as provisional, invalid or missing, a
+       test that failed by itself, or no run file at all
+  128  a wrong option, which ends the search
+
+The verdicts are those that pytest came to with --lem-baseline or --lem-ab, in
+the file of its --lem-json. Delete that file before each run: a commit on which
+pytest cannot start would leave that of the commit before. docs/ci.md has a
+script for `git bisect run`.
 """
 _LIST_EPILOG = """\
 exit status:
@@ -181,6 +196,22 @@ def add_baseline(commands: Any) -> None:
     _add_store(accept)
 
 
+def add_bisect(commands: Any) -> None:
+    """Add `lem bisect`, whose mistakes must not look like the verdict on a commit."""
+    bisect = _command(
+        commands,
+        "bisect",
+        "say good, bad or skip of a run to `git bisect run`",
+        "Say of a run, by its exit status, what `git bisect run` wants to know of a commit.",
+        _BISECT_EPILOG,
+    )
+    bisect.error = partial(_end_search, bisect)
+    bisect.set_defaults(run=_bisect, error=bisect.error)
+    bisect.add_argument(
+        "run_file", type=Path, metavar="FILE", help="the run file that --lem-json of pytest wrote"
+    )
+
+
 def _command(parent: Any, name: str, short: str, long: str, epilog: str) -> Any:
     return parent.add_parser(
         name,
@@ -245,6 +276,20 @@ def _report(arguments: argparse.Namespace) -> int:
         fields=arguments.group_by,
         form=arguments.format,
     )
+
+
+def _end_search(bisect: argparse.ArgumentParser, message: str) -> NoReturn:
+    """Say what is wrong with the arguments; git goes on only below this status."""
+    from pytest_lem.cli.bisect import ABORT
+
+    bisect.print_usage(sys.stderr)
+    bisect.exit(ABORT, f"{bisect.prog}: error: {message}\n")
+
+
+def _bisect(arguments: argparse.Namespace) -> int:
+    from pytest_lem.cli import bisect
+
+    return bisect.run(arguments.run_file)
 
 
 def _list_runs(arguments: argparse.Namespace) -> int:

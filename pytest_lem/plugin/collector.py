@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -32,6 +33,7 @@ from pytest_lem.results.session import session_of
 from pytest_lem.results.store import Store
 
 if TYPE_CHECKING:  # without a gate nothing of it is imported
+    from pytest_lem.plugin.github import Job, Location
     from pytest_lem.plugin.outcome import GateOutcome
     from pytest_lem.plugin.pairjudging import PairOutcome
 
@@ -62,6 +64,8 @@ class Collector:
         self._done: set[str] = set()
         self._journal: Journal | None = None
         self._problems: list[str] = []
+        self._locations: dict[str, Location] = {}
+        self._remark: str | None = None
         self._outcome: GateOutcome | PairOutcome | None = None
         self.run_file = RunFile(
             run=Run(
@@ -85,6 +89,7 @@ class Collector:
         self.run_file.records += records
         self.run_file.comparisons += comparisons
         self._done.add(report.nodeid)
+        self._locations[report.nodeid] = report.location
         for record in records:
             self._progress(record)
             self._config.hook.pytest_lem_result(config=self._config, record=record)
@@ -104,6 +109,8 @@ class Collector:
             self._attempt(write_run, self.run_file, path)
         self._attempt(self._write_session)
         self._config.hook.pytest_lem_report(config=self._config, run_file=self.run_file)
+        if page := os.environ.get("GITHUB_STEP_SUMMARY"):
+            self._remark = self._job().append_page(Path(page))
         return not self._problems and not (self._outcome and self._outcome.problems)
 
     def _judged(self) -> GateOutcome | PairOutcome | None:
@@ -181,6 +188,23 @@ class Collector:
             )
         for problem in self._problems:
             reporter.write_line(f"lem: {problem}", red=True)
+        if self._remark:
+            reporter.write_line(f"lem: {self._remark}", yellow=True)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            attempts = _last_attempts(self.run_file.records)
+            for line in self._job().annotations(attempts, self._locations):
+                reporter.write_line(line)
+
+    def _job(self) -> Job:
+        """Return the run as GitHub Actions is told of it."""
+        from pytest_lem.plugin.github import Job
+
+        return Job(
+            config=self._config,
+            run_file=self.run_file,
+            outcome=self._outcome,
+            problems=self._problems,
+        )
 
     def _summarise_gate(self, reporter: pytest.TerminalReporter, verbosity: int) -> None:
         """Print what was compared, what is missing, and what was saved."""

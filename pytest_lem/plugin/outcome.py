@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_lem.gate.admission import admit
@@ -12,7 +11,7 @@ from pytest_lem.gate.sentence import sentence
 from pytest_lem.gate.sharing import sharing
 from pytest_lem.gate.verdict import Cause, Verdict
 from pytest_lem.plugin.gating import Gating
-from pytest_lem.results.comparison import Comparison
+from pytest_lem.results.comparison import Comparison, last_attempts
 from pytest_lem.results.runfile import RunFile
 from pytest_lem.results.session import Session, entries_of
 
@@ -70,7 +69,7 @@ def judge_run(gating: Gating, run_file: RunFile, *, expected: list[str] | None) 
 
     `expected` are the cases of the history that were asked for, None where no worker came to say.
     """
-    outcome = GateOutcome(gating, _last_attempts(run_file.comparisons))
+    outcome = GateOutcome(gating, last_attempts(run_file.comparisons))
     if not gating.is_gated:
         return outcome
     missing = [_missing(gating, identity) for identity in _unmeasured(gating, run_file, expected)]
@@ -104,14 +103,6 @@ def _repetition(gating: Gating, run_file: RunFile) -> list[str]:
         text += f"such a repetition shares {100 * found.share:.0f} % of the scatter with its "
         text += f"session ({found.figures} figures with cycles)"
     return [text]
-
-
-def _last_attempts(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Leave out what was said of a test before it was run again."""
-    last: dict[tuple[str | None, int | None], int] = {}
-    for c in comparisons:
-        last[c.nodeid, c.cycle] = max(c.attempt, last.get((c.nodeid, c.cycle), 0))
-    return [c for c in comparisons if c.attempt == last[c.nodeid, c.cycle]]
 
 
 def _unmeasured(gating: Gating, run_file: RunFile, expected: list[str] | None) -> list[str]:

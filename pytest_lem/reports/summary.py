@@ -30,6 +30,7 @@ class Gate:
         comparisons: the verdicts.
         unmeasured: keys of cases that only the history has.
         has_failed: whether any verdict fails.
+        heading: what stands above the verdicts instead, such as that of two sides by turns.
 
     """
 
@@ -39,10 +40,13 @@ class Gate:
     comparisons: Sequence[Comparison]
     unmeasured: Sequence[str]
     has_failed: bool
+    heading: str | None = None
 
     @property
     def title(self) -> str:
         """Return what is compared with what."""
+        if self.heading is not None:
+            return self.heading
         sessions = "1 session" if self.sessions == 1 else f"{self.sessions} sessions"
         return f"gate: baseline {self.baseline} ({sessions}), {', '.join(self.rules)}"
 

@@ -13,10 +13,12 @@ import pytest
 # An inner run in this process forgets the modules that it imports, and classes made twice are
 # not the same: everything it may need is therefore imported here.
 import pytest_lem.plugin.body
+import pytest_lem.plugin.bridge.hooks
 import pytest_lem.plugin.collection
 import pytest_lem.plugin.collector
 import pytest_lem.plugin.cycles
 import pytest_lem.plugin.gating
+import pytest_lem.plugin.github
 import pytest_lem.plugin.header
 import pytest_lem.plugin.inference
 import pytest_lem.plugin.judging
