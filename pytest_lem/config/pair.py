@@ -21,7 +21,7 @@ class PairSettings(Section):
     loads: int = Field(
         2,
         ge=2,
-        le=7,
+        le=3,
         description="How often each side is loaded in each stage: loads scatter too.",
         examples=[3],
     )

@@ -21,8 +21,6 @@ from scipy.special import stdtrit
 
 from pytest_lem.gate.variance import variances
 
-#: Fewer pairs than this cannot reject at any level of use.
-LEAST_PAIRS = 7
 #: How often an unchanged figure may be flagged by the first stage.
 FLAG_ALPHA = 0.05
 #: How often a suite without any change may alarm, over all of its figures and both stages.
