@@ -46,6 +46,9 @@ class NgramOptions:
     cpu_s: float = field(
         default=0.0, metadata={"description": "CPU seconds that a batch takes at least.", "ge": 0}
     )
+    watts: float = field(
+        default=_WORK_W, metadata={"description": "What its board draws at work.", "gt": 0}
+    )
     device: str = field(default="auto", metadata={"description": "Where to run."})
     tensor_parallel_size: int = field(
         default=1, metadata={"description": "Devices, all but one of which rest.", "ge": 1}
@@ -104,6 +107,7 @@ class NgramBackend:
         self._faults = Faults(spec.options.faults)
         self._applied: dict[str, Any] = {}
         self._cpu_s = spec.options.cpu_s
+        self._watts = spec.options.watts
         self._board = None
         if spec.options.board is not None:
             self._board = _Board(spec.options.board, is_leaky="leak" in self._faults.at("end"))
@@ -139,7 +143,7 @@ class NgramBackend:
         generator = random.Random(workload.seed)
         sent_s, cpu_s = time.monotonic(), time.process_time()
         if self._board:
-            self._board.draw(_WORK_W)
+            self._board.draw(self._watts)
         rows = [list(row) for row in batch.rows]
         ended = [False] * len(rows)
         times_s: list[float] = []
