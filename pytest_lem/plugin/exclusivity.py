@@ -13,7 +13,7 @@ from pytest_lem.energy.gpu.boards import parent_of
 from pytest_lem.energy.gpu.driver import Driver, DriverFault
 from pytest_lem.energy.gpu.visible import visible_uuids
 from pytest_lem.errors import LemError
-from pytest_lem.plugin.items import is_body_the_work, uses
+from pytest_lem.plugin.items import is_body_the_work, is_bridged, uses
 
 ISOLATION = pytest.StashKey[Isolation]()
 
@@ -50,7 +50,7 @@ def claim_of(item: pytest.Item, boards: tuple[str, ...]) -> Claim:
 
     Work in the test's own process may be on CPU and GPU, a model's is on the GPUs if there are any.
     """
-    if uses(item, "energy") or is_body_the_work(item):
+    if uses(item, "energy") or is_body_the_work(item) or is_bridged(item):
         return Claim(machine="exclusive")
     if not uses(item, "inference"):
         return Claim(gpus=boards)

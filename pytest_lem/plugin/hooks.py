@@ -19,9 +19,11 @@ _MARKER = (
     "energy(work=1, unit='unit', name=None, max_joules=None, max_joules_per_unit=None, "
     "rounds=None, min_window=None, fail_on=None, promise=None): measure the energy of this test. "
     "Without the fixtures `energy` and `inference` the body of the test is the work, run once "
-    "unless `rounds` or `min_window` (seconds) repeat it."
+    "unless `rounds` or `min_window` (seconds) repeat it; with `benchmark` of pytest-benchmark it "
+    "is what that is given."
 )
 _FIXTURES = frozenset({"energy", "inference"})
+_BENCHMARK, _BENCHMARK_HOME = "benchmark", "pytest_benchmark.plugin"
 _USAGE_ERROR = "lem_usage_error"
 #: What a baseline has for the tests of this run; workers of pytest-xdist tell it the controller.
 EXPECTED = "lem_expected"
@@ -63,7 +65,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
         axes.intercept()
         result = yield
         axes.fill_in()
-    if _asks_for_energy(metafunc.definition):
+    if asks_for_energy(metafunc.definition):
         from pytest_lem.plugin.cycles import parametrize
 
         parametrize(metafunc)
@@ -82,7 +84,7 @@ def pytest_collection_modifyitems(
 
 
 def _prepare(config: pytest.Config, items: list[pytest.Item], collected: list[pytest.Item]) -> None:
-    asking = [item for item in items if _asks_for_energy(item)]
+    asking = [item for item in items if asks_for_energy(item)]
     mode = given(config, "mode")
     if asking or (mode and mode.value == "only"):
         from pytest_lem.plugin.collection import prepare
@@ -95,8 +97,17 @@ def _prepare(config: pytest.Config, items: list[pytest.Item], collected: list[py
             raise
 
 
-def _asks_for_energy(item: pytest.Item) -> bool:
-    return item.get_closest_marker("energy") is not None or uses_any_of_ours(item)
+def asks_for_energy(item: pytest.Item) -> bool:
+    """Tell whether a test has the marker, or uses what makes it one that is measured."""
+    if item.get_closest_marker("energy") is not None or uses_any_of_ours(item):
+        return True
+    wanted = given(item.config, "benchmark") if uses_benchmark(item) else None
+    return wanted is not None and wanted.value is True
+
+
+def uses_benchmark(item: pytest.Item) -> bool:
+    """Tell whether a test uses the fixture `benchmark` of pytest-benchmark."""
+    return _uses_fixture_of(item, _BENCHMARK, _BENCHMARK_HOME)
 
 
 def uses_any_of_ours(item: pytest.Item) -> bool:
@@ -107,10 +118,14 @@ def uses_any_of_ours(item: pytest.Item) -> bool:
 
 def uses_ours(item: pytest.Item, name: str) -> bool:
     """Tell whether a test uses our fixture of a name, and not somebody else's of that name."""
+    return _uses_fixture_of(item, name, __name__)
+
+
+def _uses_fixture_of(item: pytest.Item, name: str, module: str) -> bool:
     # No public name tells which fixture stands behind an argument.
     info = getattr(item, "_fixtureinfo", None)
     for fixture in reversed(info.name2fixturedefs.get(name, ()) if info else ()):
-        if fixture.func.__module__ == __name__:
+        if fixture.func.__module__ == module:
             return name in getattr(item, "fixturenames", ())
         if name not in fixture.argnames:
             return False

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_lem.plugin.hooks import uses_any_of_ours, uses_ours
+from pytest_lem.plugin import hooks
+from pytest_lem.plugin.hooks import uses_any_of_ours, uses_benchmark, uses_ours
 from pytest_lem.plugin.markers import mark_of
 from pytest_lem.results.nodeid import without_cycle
 
@@ -62,13 +63,23 @@ def uses_any(item: pytest.Item) -> bool:
 
 
 def asks_for_energy(item: pytest.Item) -> bool:
-    """Tell whether a test has the marker or uses one of our fixtures."""
-    return uses_any(item) or item.get_closest_marker("energy") is not None
+    """Tell whether a test has the marker, or uses what makes it one that is measured."""
+    return hooks.asks_for_energy(item)
 
 
 def is_body_the_work(item: pytest.Item) -> bool:
-    """Tell whether a test has the marker and none of our fixtures."""
-    return not uses_any(item) and item.get_closest_marker("energy") is not None
+    """Tell whether a test has the marker and no fixture that says what to measure."""
+    if uses_any(item) or uses_benchmark(item):
+        return False
+    return item.get_closest_marker("energy") is not None
+
+
+def is_bridged(item: pytest.Item) -> bool:
+    """Tell whether what a test gives to pytest-benchmark is measured.
+
+    A test that uses one of our fixtures as well measures what it gives to that.
+    """
+    return uses_benchmark(item) and not uses_any(item) and asks_for_energy(item)
 
 
 def call_key(item: pytest.Item) -> str:

@@ -51,6 +51,7 @@ def check_settings(config: pytest.Config) -> None:
         for name in AXES:
             axis_values(config, name)
         _check_mode(config)
+        _check_benchmark(config)
     except LemError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -117,6 +118,18 @@ def _check_mode(config: pytest.Config) -> None:
         found = given(config, "mode")
         where = found.origin if found else "--lem"
         raise config_error(f"{where}: the mode is one of {', '.join(MODES)}, not {mode(config)!r}")
+
+
+def _check_benchmark(config: pytest.Config) -> None:
+    """Refuse `--lem-benchmark` where pytest-benchmark does not run."""
+    found = given(config, "benchmark")
+    plugins = config.pluginmanager.get_plugins()
+    names = (getattr(plugin, "__name__", None) for plugin in plugins)
+    if found and found.value and "pytest_benchmark.plugin" not in names:
+        raise config_error(
+            f"{found.origin} needs pytest-benchmark, which is not installed, or switched off; "
+            "install it with pip install 'pytest-lem[benchmark]'"
+        )
 
 
 def _read(config: pytest.Config) -> Layers:

@@ -11,7 +11,13 @@ from pytest_lem.errors import LemError
 from pytest_lem.plugin.assignment import assign_devices
 from pytest_lem.plugin.exclusivity import Exclusivity
 from pytest_lem.plugin.header import header_line
-from pytest_lem.plugin.items import combination, contest_in, uses, uses_any
+from pytest_lem.plugin.items import (
+    combination,
+    contest_in,
+    is_body_the_work,
+    is_bridged,
+    uses,
+)
 from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.measuring import Measuring
 from pytest_lem.plugin.selection import note_collected
@@ -43,6 +49,15 @@ def start(
         session.panel.watch.note(session.visible_gpus)
     if not session.is_off:
         config.pluginmanager.register(Exclusivity(config), "lem-exclusivity")
+        _bridge(session, [item for item in asking if is_bridged(item)])
+
+
+def _bridge(session: LemSession, items: list[pytest.Item]) -> None:
+    """Have what tests give to pytest-benchmark measured, if any do."""
+    if items:
+        from pytest_lem.plugin.bridge.hooks import start_bridge
+
+        start_bridge(session, items, sum(planned_seconds(session, item) for item in items))
 
 
 def _refuse_short_timeouts(session: LemSession, items: list[pytest.Item]) -> None:
@@ -65,9 +80,11 @@ def _refuse_short_timeouts(session: LemSession, items: list[pytest.Item]) -> Non
 
 def planned_seconds(session: LemSession, item: pytest.Item) -> float:
     """Return the seconds that windows and idle phases of an energy test take at least."""
+    if item.get_closest_marker("skip"):
+        return 0.0
     mark = mark_of(item)
     method = session.method(_resolved(session, item))
-    is_body = not uses_any(item)
+    is_body = is_body_the_work(item)
     rounds = mark.rounds or (1 if is_body else method.rounds)
     window_s = mark.min_window if mark.min_window is not None else method.min_window_s
     if is_body:
