@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from pytest_lem.workloads.workload import Workload
 
@@ -66,6 +66,20 @@ class Prepared:
     requests: int
 
 
+class Score(NamedTuple):
+    """How likely a model finds a text: minus the logarithms of its tokens' probabilities.
+
+    Attributes:
+        nats: their sum, over all tokens but the first, which nothing stands before; None where that
+            is not known, or infinite.
+        tokens: how many they are.
+
+    """
+
+    nats: float | None
+    tokens: int
+
+
 class Backend(Protocol):
     """Runs a model in the host process. One file and one entry point make a new one.
 
@@ -73,6 +87,9 @@ class Backend(Protocol):
     import the engine. `Options` extends `BackendOptions` by the library's own settings, each made
     by `option`. The first of `precisions` is taken where none is asked for; `auto` among them is
     what a model's file has. `refuses` names settings of the workload that the engine cannot follow.
+
+    A backend may have a further method, `score(text: str) -> Score`, for the quality of a model; it
+    takes as much of the text as its context holds.
     """
 
     name: ClassVar[str]

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from pytest_lem.config.gate import GateSettings
 from pytest_lem.config.pair import PairSettings
+from pytest_lem.config.quality import QualitySettings
 from pytest_lem.config.section import Name, Section
 from pytest_lem.config.workload import WorkloadSettings
 
@@ -263,6 +264,7 @@ class Settings(Section):
     energy: EnergySettings = Field(default_factory=EnergySettings)
     gate: GateSettings = Field(default_factory=GateSettings)
     pair: PairSettings = Field(default_factory=PairSettings)
+    quality: QualitySettings = Field(default_factory=QualitySettings)
     backends: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="One section for each backend, in that library's own names.",

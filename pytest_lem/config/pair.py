@@ -25,15 +25,6 @@ class PairSettings(Section):
         description="How often each side is loaded in each stage: loads scatter too.",
         examples=[3],
     )
-    agreement: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="Least share of A's output, from its first token on, that B has to have as "
-        "well, under greedy decoding; less of it has regressed, whatever it costs. Null: the share "
-        "is only told.",
-        examples=[0.95],
-    )
     together: bool | None = Field(
         None,
         description="Whether both sides stay loaded while they take turns, or one at a time. Null: "

@@ -71,6 +71,18 @@ def length_doubt(
     return (Verdict.REGRESSED, [Cause.SHORTER_OUTPUT]) if is_short else None
 
 
+def quality_doubt(share: float | None, least: float | None) -> tuple[Verdict, list[Cause]] | None:
+    """Judge what was said, without which energy says nothing; None where it is good enough.
+
+    `share` is how much of the baseline's output came again, `least` how much has to.
+    """
+    if least is None:
+        return None
+    if share is None:
+        return Verdict.INVALID, [Cause.OUTPUTS_UNKNOWN]
+    return (Verdict.REGRESSED, [Cause.OUTPUTS_DIFFER]) if share < least else None
+
+
 def judged_exactly(compared: Comparison, rule: Rule, before: float) -> Comparison:
     """Decide by the plain ratio to what the figure was before."""
     allowed = rule.allowed(before)

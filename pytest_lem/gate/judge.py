@@ -6,11 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp, isinf, log
 
+from pytest_lem.gate.agreement import agreement
 from pytest_lem.gate.attribution import attribution
 from pytest_lem.gate.baseline import Baseline, Found
 from pytest_lem.gate.context import Surroundings, speed_ratio, surroundings
 from pytest_lem.gate.doubt import doubts
-from pytest_lem.gate.drafting import draft, judged_exactly, length_doubt, told, with_verdict
+from pytest_lem.gate.drafting import (
+    draft,
+    judged_exactly,
+    length_doubt,
+    quality_doubt,
+    told,
+    with_verdict,
+)
 from pytest_lem.gate.history import POWER, History, interval, least_found, p_value
 from pytest_lem.gate.key import UnderTest, unknown_facts
 from pytest_lem.gate.rule import Rule
@@ -33,6 +41,8 @@ class Terms:
         promise: change, as a share, that the gate undertakes to find; at least twice the allowed.
         prior_cv: scatter between sessions that is assumed before any is seen.
         allows_estimates: whether an estimated energy may be gated.
+        least_agreement: share of the last session's output that has to come again; None: any will
+            do.
         is_saving: whether the run adds to the history, so that a case without one begins it.
 
     """
@@ -41,6 +51,7 @@ class Terms:
     promise: float = 0.10
     prior_cv: float = 0.02
     allows_estimates: bool = False
+    least_agreement: float | None = None
     is_saving: bool = False
 
 
@@ -113,11 +124,26 @@ class Judge:
         return self._decided(compared, subject, history)
 
     def _decided(self, compared: Comparison, subject: _Subject, history: History) -> Comparison:
-        if wrong := length_doubt(subject.entry, subject.around.beside):
+        wrong = length_doubt(subject.entry, subject.around.beside)
+        if wrong := wrong or self._quality_doubt(compared, subject):
             return with_verdict(compared, *wrong)
         if subject.rule.metric in EXACT:
             return judged_exactly(compared, subject.rule, exp(history.mean))
         return self._tested(compared, subject, history)
+
+    def _quality_doubt(
+        self, compared: Comparison, subject: _Subject
+    ) -> tuple[Verdict, list[Cause]] | None:
+        """Hold what was said against the last session that has its outputs."""
+        if self.terms.least_agreement is None or subject.entry.kind != "infer":
+            return None
+        pasts = (p.entry.outputs for p in reversed(subject.found.past))
+        before = next((outputs for outputs in pasts if outputs), None)
+        if before is None and subject.entry.outputs:  # later nights have this one's
+            compared.reasons.append(str(Cause.NO_OUTPUTS))
+            return None
+        compared.agreement = agreement(before, subject.entry.outputs)
+        return quality_doubt(compared.agreement, self.terms.least_agreement)
 
     def _without_history(self, blank: Comparison) -> Comparison:
         if self.terms.is_saving:

@@ -11,7 +11,14 @@ from pytest_lem.gate.attribution import attribution
 from pytest_lem.gate.baseline import Found, Past
 from pytest_lem.gate.context import SPEEDS, beside, cautions
 from pytest_lem.gate.doubt import doubts
-from pytest_lem.gate.drafting import draft, judged_exactly, length_doubt, told, with_verdict
+from pytest_lem.gate.drafting import (
+    draft,
+    judged_exactly,
+    length_doubt,
+    quality_doubt,
+    told,
+    with_verdict,
+)
 from pytest_lem.gate.judge import applies
 from pytest_lem.gate.key import differences
 from pytest_lem.gate.paired import (
@@ -162,7 +169,8 @@ class PairJudge:
             return with_verdict(blank, Verdict.INVALID, [Cause.NO_VALUE])
         else:
             blank = _compared(blank, pairs, pairs_of(stage, SPEEDS.get(metric, "")))
-        if wrong := length_doubt(asked.b.entry, blank.beside) or self._quality_doubt(blank):
+        wrong = length_doubt(asked.b.entry, blank.beside)
+        if wrong := wrong or quality_doubt(blank.agreement, self.terms.least_agreement):
             return with_verdict(blank, *wrong)
         if pairs is None:
             return judged_exactly(blank, asked.rule, before)
@@ -174,15 +182,6 @@ class PairJudge:
         found = [doubts(side.entry, asked.rule, allows_estimates=allows) for side in sides]
         return max(found, key=lambda one: (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.INVALID)
                    .index(one[0]))  # fmt: skip
-
-    def _quality_doubt(self, blank: Comparison) -> tuple[Verdict, list[Cause]] | None:
-        """Judge what was said, without which energy says nothing; None where it is good enough."""
-        least = self.terms.least_agreement
-        if least is None:
-            return None
-        if blank.agreement is None:
-            return Verdict.INVALID, [Cause.OUTPUTS_UNKNOWN]
-        return (Verdict.REGRESSED, [Cause.OUTPUTS_DIFFER]) if blank.agreement < least else None
 
     def _tested(self, compared: Comparison, asked: _Question, pairs: Pairs) -> Comparison:
         """Decide by the exact test, to the worse and to the better."""

@@ -43,6 +43,7 @@ class Cause(StrEnum):
     NOT_REPEATED = "not_repeated"
     NEVER_FAILS = "never_fails"
     NO_HISTORY = "no_history"
+    NO_OUTPUTS = "no_outputs"
     NO_VALUE = "no_value"
     OTHER_BOARD = "other_board"
     OTHER_CLOCK = "other_clock"
@@ -87,6 +88,7 @@ _TEXTS = {
     "measured again, so a single test at a stricter level decides",
     Cause.NOT_REPEATED: "a second measurement in the same job did not confirm it",
     Cause.NO_HISTORY: "the baseline does not have this case; add it with --lem-save",
+    Cause.NO_OUTPUTS: "the history has no outputs to hold this one's against; later sessions will",
     Cause.NO_VALUE: "the figure is unknown; its record says why",
     Cause.OTHER_BOARD: "the history is of other boards of the same kind, so it scatters more",
     Cause.OTHER_CLOCK: "the mean SM clock is more than 1 % from the baseline's",
@@ -95,9 +97,9 @@ _TEXTS = {
     Cause.OTHER_SOURCE: "the source of the test has changed since the baseline was measured",
     Cause.OTHER_SURROUNDINGS: "driver, VBIOS, kernel or Python differ a little from the baseline's",
     Cause.OTHER_TEMPERATURE: "the rounds began more than 5 °C from the baseline's temperature",
-    Cause.OUTPUTS_DIFFER: "it said something else than the baseline, more than pair.agreement "
+    Cause.OUTPUTS_DIFFER: "it said something else than the baseline, more than quality.agreement "
     "allows, so its energy is that of another answer",
-    Cause.OUTPUTS_UNKNOWN: "pair.agreement asks for the same output, and that cannot be compared: "
+    Cause.OUTPUTS_UNKNOWN: "quality.agreement asks for the same output, which cannot be compared: "
     "decoding is not greedy, or the sides have different models",
     Cause.SCATTER_ASSUMED: "with fewer than 8 sessions the scatter between them is assumed "
     "(gate.session_cv)",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_lem.backends.host.pool import HostPool, Loaded
+from pytest_lem.backends.protocol import Score
 from pytest_lem.energy.conditions import Reading
 from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.panel import Panel
@@ -30,6 +31,7 @@ from pytest_lem.measure.round import (
     round_of,
 )
 from pytest_lem.measure.warmup import BIN_S, Bin, WarmUp
+from pytest_lem.workloads.quality import QUALITY_TEXT
 from pytest_lem.workloads.workload import Workload
 
 PREFILL = "prefill"
@@ -84,6 +86,7 @@ class InferRun:
                 try:
                     self._make_ready(loaded)
                     yield
+                    self._score(loaded)
                     loaded.host.settle(timeout_s=self._plan.timeout_s)
                 finally:
                     self._take_warnings(loaded)
@@ -100,6 +103,14 @@ class InferRun:
         """Return the process of the host, while it is ready."""
         assert self._turn  # noqa: S101 - asked while it is ready
         return self._turn[0].host.pid
+
+    def _score(self, loaded: Loaded) -> None:
+        """Have the model judge a fixed text, outside of every window."""
+        if self._plan.is_scored:
+            self._on_turn()
+            scored = self._phase("quality", lambda: self._ask(loaded, "score", "scored",
+                                 text=QUALITY_TEXT))  # fmt: skip
+            self.measurement.score = Score(scored["nats"], scored["tokens"])
 
     def take_round(self, seq: int, **place: Any) -> Round:
         """Measure one round; `place` are further fields of it."""

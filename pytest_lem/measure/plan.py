@@ -18,6 +18,7 @@ class InferPlan:
         gpu_uuids: the GPUs that the backend may use, known before it says which it does.
         case_key: the name of the case, for sentences about it.
         is_strict: it fails where the engine does not run as it was asked to.
+        is_scored: whether it is told how likely the model finds a fixed text, after the rounds.
         is_cold: it has a host of its own, with empty caches, whose files are not in memory.
 
     """
@@ -32,4 +33,5 @@ class InferPlan:
     gpu_uuids: tuple[str, ...] = ()
     case_key: str = ""
     is_strict: bool = False
+    is_scored: bool = False
     is_cold: bool = False

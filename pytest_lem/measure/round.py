@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_lem.backends.protocol import Score
 from pytest_lem.energy.conditions import Conditions, Reading
 from pytest_lem.energy.panel import Panel
 from pytest_lem.energy.reading import Energy, Tier
@@ -99,6 +100,7 @@ class Measurement:
     text: str | None = None
     peak_host_memory_bytes: int | None = None
     peak_device_memory_bytes: int | None = None
+    score: Score | None = None
 
     def add(self, found: Round, reading: Reading) -> None:
         """Take in a round with what its reading says of the whole case."""
@@ -114,6 +116,7 @@ class Measurement:
         self.warnings += [w for w in other.warnings if w not in self.warnings]
         self.applied, self.environment = other.applied, other.environment
         self.load_id = self.load_id or other.load_id
+        self.score = self.score or other.score
         self.text = self.text if self.text is not None else other.text
         for name in ("peak_host_memory_bytes", "peak_device_memory_bytes"):
             known = [x for one in (self, other) if (x := getattr(one, name)) is not None]

@@ -42,7 +42,10 @@ class Gating:
         self.saves_to = history_to_save(config, gate)
         self.baseline = self._read(config, gate)
         self.is_gated = gate.baseline is not None
-        self.terms = terms_of(gate, self.rules, is_saving=self.saves_to is not None)
+        self.terms = replace(
+            terms_of(gate, self.rules, is_saving=self.saves_to is not None),
+            least_agreement=resolved.settings.quality.agreement,
+        )
         self.judge = Judge(self.baseline, self.terms, run_directory(config).name)
 
     def compare(

@@ -16,6 +16,7 @@ from pytest_lem.measure.round import Measurement
 from pytest_lem.plugin.failure import explained, failure_of
 from pytest_lem.plugin.items import contest_in
 from pytest_lem.plugin.logs import LOGS, Log
+from pytest_lem.plugin.outputs import outputs_of
 from pytest_lem.plugin.planning import Planned, layers_for, plan, unplanned_case
 from pytest_lem.plugin.result import InferenceResult
 from pytest_lem.plugin.resuming import failure_in, resume_key
@@ -148,12 +149,14 @@ class Inference:
         repetition: int,
     ) -> Record:
         context = self._session.context(self._item, planned.resolved, measurement)
+        is_compared = planned.resolved.settings.quality.agreement is not None
         return build_record(
             planned.case,
             measurement,
             replace(
                 context,
                 prompt=planned.plan.workload.prompts[0],
+                outputs=outputs_of(planned.plan, measurement) if is_compared else None,
                 repetition=repetition,
                 resume_key=None if self._session.is_off else self._resume_key(planned),
             ),

@@ -10,7 +10,6 @@ import pytest
 
 from pytest_lem.config.contest import Contest
 from pytest_lem.errors import config_error
-from pytest_lem.gate.agreement import Outputs
 from pytest_lem.gate.stage import Stage, Window
 from pytest_lem.measure.infer import InferRun
 from pytest_lem.measure.pair import PairPlan, PairRun
@@ -20,6 +19,7 @@ from pytest_lem.measure.round import Measurement, Round
 from pytest_lem.measure.schedule import A, B
 from pytest_lem.plugin.failure import explained, failure_of
 from pytest_lem.plugin.logs import LOGS, Log
+from pytest_lem.plugin.outputs import outputs_of
 from pytest_lem.plugin.pairjudging import Measured
 from pytest_lem.plugin.planning import Planned, layers_for, plan
 from pytest_lem.plugin.session import LemSession, session_of
@@ -82,17 +82,10 @@ class Pairing:
         """Return both sides with all that was measured so far."""
         records = self._records(run, None)
         a, b = (
-            Measured(records[side], self._outputs(side, run.measurements[side])) for side in (A, B)
+            Measured(records[side], outputs_of(self._planned[side].plan, run.measurements[side]))
+            for side in (A, B)
         )
         return a, b
-
-    def _outputs(self, side: str, measurement: Measurement) -> Outputs | None:
-        """Return the output ids of one repetition; None where chance has a part in them."""
-        workload = self._planned[side].plan.workload
-        if workload.temperature > 0 or not measurement.rounds:
-            return None
-        count = sum(map(len, workload.batches(self._planned[side].plan.batch_size)))
-        return [request["token_ids"] for request in measurement.rounds[0].requests[:count]]
 
     def _stage(self, run: PairRun, number: int, pairs: int) -> Stage:
         groups = run.measure(number, pairs)

@@ -56,7 +56,7 @@ class PairJudging:
                 ),
                 allows_estimates=self._gate.estimates,
                 figures=self.tests * len(gated),
-                least_agreement=self._pair.agreement,
+                least_agreement=resolved.settings.quality.agreement,
             ),
             run_directory(config).name,
             self._contest.change,

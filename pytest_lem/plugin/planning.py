@@ -106,6 +106,7 @@ def plan(session: LemSession, layers: Layers) -> Planned:
         gpu_uuids=session.visible_gpus if options.get("device") != "cpu" else (),
         case_key=case.key,
         is_strict=settings.strict,
+        is_scored=settings.quality.perplexity and not session.is_off,
         is_cold=settings.measure.isolation == "case",
     )
     return Planned(case, infer_plan, resolved)

@@ -49,6 +49,7 @@ class Context:
     resume_key: str | None = None
     source_sha256: str | None = None
     prompt: str | None = None
+    outputs: list[list[int]] | None = None
     flags: frozenset[Flag] = frozenset()
     isolation: IsolationRecord | None = None
 
@@ -90,6 +91,7 @@ def build_record(
         else null_metrics(message or "nothing was measured"),
         rounds=_rounds(measurement),
         phases=[_phase(phase) for phase in measurement.phases],
+        quality={} if context.outputs is None else {"outputs": context.outputs},
         sample=_sample(context.prompt, measurement.text),
         warnings=[Warned(**warned) for warned in measurement.warnings],
         flags=sorted(flags),

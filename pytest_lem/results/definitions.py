@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pytest_lem.results.record import Metric, Statistic
 
-DEFINITIONS_VERSION = "1.2"
+DEFINITIONS_VERSION = "1.3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,9 @@ METRICS: dict[str, Definition] = {
     "prefix_cache_hit_rate": Definition("1", "higher", "ratio_of_sums", "prompt tokens from cache"),
     "preemptions": Definition("1", "lower", "sum", "times that the engine put a request back"),
     "batch_occupancy": Definition("1", "higher", "mean", "requests running together / batch size"),
+    "perplexity": Definition(
+        "1", "lower", "mean", "exp of the mean of -ln(probability) over the tokens of a fixed text"
+    ),
     "flops_per_token": Definition("FLOP/token", None, "mean", "from the shapes of the parameters"),
     "mfu": Definition("1", "higher", "mean", "achieved FLOP/s / peak FLOP/s of the device"),
 }
@@ -130,6 +133,7 @@ GATEABLE = (
     "tpot_s",
     "peak_host_memory_bytes",
     "peak_device_memory_bytes",
+    "perplexity",
 )
 #: Those that come out the same in every session, so that a plain ratio decides.
-EXACT = frozenset({"peak_device_memory_bytes"})
+EXACT = frozenset({"peak_device_memory_bytes", "perplexity"})

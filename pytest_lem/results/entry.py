@@ -91,6 +91,10 @@ class Entry:
         default=None, description="Mean output length of a request."
     )
     has_fixed_length: bool = False
+    outputs: list[list[int]] | None = Field(
+        default=None,
+        description="Greedy output ids of one repetition, where a gate compares them.",
+    )
     start_c: float | None = Field(
         default=None, description="Mean temperature at the start of a round."
     )
@@ -145,6 +149,7 @@ def entry_of(records: Sequence[Record]) -> Entry:
         measurements=_each(values, records) if len(records) > 1 else {},
         output_tokens=_output_tokens(records),
         has_fixed_length=_has_fixed_length(first),
+        outputs=first.quality.get("outputs"),
         start_c=_mean_condition(records, "temperatures", "start_c"),
         sm_clock_mhz=_mean_condition(records, "clocks", "sm_mhz"),
     )

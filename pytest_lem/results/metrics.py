@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from math import exp
 from statistics import fmean, harmonic_mean
 from typing import Any
 
@@ -19,6 +20,8 @@ from pytest_lem.results.sampled import sampled_metrics
 from pytest_lem.results.split import split_metrics
 from pytest_lem.results.statistics import distribution, expanded, root_sum, total
 
+#: Logarithms beyond are as good as infinite, which no file can hold.
+_LARGEST_LOG = 500.0
 #: Why a metric has no value, for those that no part of this release computes.
 _NOT_COMPUTED = {
     "goodput_req_s": "no limits on latency were set",
@@ -48,6 +51,7 @@ def metrics_of(measurement: Measurement) -> dict[str, Metric]:
     found |= _products(pool, found)
     found |= _memory(measurement)
     found["batch_occupancy"] = _occupancy(measurement)
+    found["perplexity"] = _perplexity(measurement)
     return {name: found[name] for name in METRICS}
 
 
@@ -186,6 +190,15 @@ def _memory(measurement: Measurement) -> dict[str, Metric]:
         else METRICS[name].of(value, n=len(measurement.rounds))
         for name, value in peaks.items()
     }
+
+
+def _perplexity(measurement: Measurement) -> Metric:
+    definition, score = METRICS["perplexity"], measurement.score
+    if score is None:
+        return definition.null("not asked for (quality.perplexity)")
+    if score.nats is None:
+        return definition.null("this backend does not tell how likely its model finds a text")
+    return definition.of(exp(min(score.nats / score.tokens, _LARGEST_LOG)), n=score.tokens)
 
 
 def _occupancy(measurement: Measurement) -> Metric:

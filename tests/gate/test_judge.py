@@ -125,6 +125,7 @@ ELSEWHERE = {
     Cause.NOT_REPEATED, Cause.OTHER_BOARD, Cause.OTHER_CLOCK, Cause.OTHER_SURROUNDINGS,
     Cause.OTHER_TEMPERATURE, Cause.SCATTER_ASSUMED, Cause.SHORTER_OUTPUT, Cause.NOT_MEASURED,
     Cause.SIDES_DIFFER, Cause.TOO_FEW_PAIRS, Cause.OUTPUTS_DIFFER, Cause.OUTPUTS_UNKNOWN,
+    Cause.NO_OUTPUTS,
 }  # fmt: skip
 
 
@@ -280,7 +281,7 @@ def test_estimates_are_judged_only_where_that_is_allowed(judged: Make, entry: Ma
             {
                 "energy_per_output_token_j", "energy_per_input_token_j", "energy_per_request_j",
                 "output_throughput_tok_s", "request_throughput_req_s", "ttft_s", "tpot_s",
-                "peak_host_memory_bytes", "peak_device_memory_bytes",
+                "peak_host_memory_bytes", "peak_device_memory_bytes", "perplexity",
             },
         ),
         (
@@ -309,3 +310,36 @@ def test_each_rule_that_applies_has_its_comparison(
     found = judge.judge(entry(), facts(), rules)
     assert [(c.metric, c.m) for c in found] == [(SPEED, 2), (ENERGY, 2)]
     assert judge.judge(entry(kind="train"), facts(), [Rule(metric="energy_per_call_j")]) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "verdict", "reason"),
+    [
+        ([[1, 2, 3, 4]], [[1, 2, 3, 4]], "pass", None),
+        ([[1, 2, 3, 4]], [[1, 2, 9, 4]], "regressed", "outputs_differ"),
+        (None, [[1, 2, 3, 4]], "pass", "no_outputs"),
+        ([[1, 2, 3, 4]], None, "invalid", "outputs_unknown"),
+        (None, None, "invalid", "outputs_unknown"),
+    ],
+)
+def test_a_night_is_held_against_what_the_last_one_said(
+    judged: Make, entry: Make, *, before: Any, now: Any, verdict: str, reason: str | None
+) -> None:
+    """A history without outputs gets them from tonight on, and does not fail before."""
+    past = [*[entry(outputs=[[9]])] * 7, entry(outputs=before)] if before else [entry()] * 8
+    terms = {**CALM, "least_agreement": 0.9}
+    found = judged(past=past, outputs=now, terms=terms)
+    assert found.verdict == verdict
+    assert found.reasons == ([reason] if reason else [])
+    if not reason:
+        assert found.agreement == 1.0
+    assert judged(past=past, outputs=now, terms=CALM).verdict == "pass"
+
+
+def test_a_callable_says_nothing(judged: Make, entry: Make) -> None:
+    """Its outputs are nobody's business."""
+    call = {"energy_j": None, "speed_tok_s": None, "kind": "call",
+            "figures": {"energy_per_call_j": 2.0}}  # fmt: skip
+    terms = {**CALM, "least_agreement": 0.9}
+    found = judged(past=[entry(**call)] * 8, rule="energy_per_call_j:1", terms=terms, **call)
+    assert (found.verdict, found.agreement) == ("pass", None)

@@ -22,6 +22,7 @@ from pytest_lem.measure.method import Method
 from pytest_lem.measure.plan import InferPlan
 from pytest_lem.measure.preflight.machine import Device, Machine
 from pytest_lem.measure.round import Measurement
+from pytest_lem.workloads.quality import QUALITY_TEXT
 from pytest_lem.workloads.workload import Workload
 
 OPTIONS = {"python": None, "order": 4, "cpu_s": 0.0, "faults": ""}
@@ -350,3 +351,23 @@ def test_an_engine_that_failed_is_not_asked_again(run_of: Any, pool: HostPool, f
         run.measure()
 
     assert pool.resident(run._plan.spec) is None
+
+
+def test_a_text_is_scored_after_the_rounds(run_of: Any) -> None:
+    """On a line of its own in the ledger, and only where that is asked for."""
+    found = run_of(is_scored=True).measure()
+    assert found.phases[-1].name == "quality"
+    assert found.phases[-1].start_s >= found.rounds[-1].end_s
+    assert found.phases[-1].energies
+    assert found.score is not None
+    assert found.score.tokens == len(QUALITY_TEXT) - 1
+    assert found.score.nats > found.score.tokens  # a chain of a few lines knows little of it
+    assert run_of().measure().score is None
+
+
+@pytest.mark.parametrize("fault", ["nan@score", "mute@score"])
+def test_a_score_that_is_no_number_is_unknown(run_of: Any, fault: str) -> None:
+    """A broken model gives NaN, which is no quality; some backends cannot tell it at all."""
+    found = run_of(is_scored=True, faults=fault).measure()
+    assert found.score.nats is None
+    assert len(found.rounds) == 2

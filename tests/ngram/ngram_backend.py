@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import math
 import os
 import random
 import time
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pytest_lem.backends.models import ModelSource, locate
-from pytest_lem.backends.protocol import LoadSpec, Prepared, Request
+from pytest_lem.backends.protocol import LoadSpec, Prepared, Request, Score
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.workloads.workload import Workload
 
@@ -30,6 +31,8 @@ _EOS, _PAD, _UNKNOWN = 0, 1, 2
 _SPECIAL = 3
 #: What a board of the stand-in draws in a batch, and otherwise.
 _WORK_W, _REST_W = 500.0, 70.0
+#: How likely it takes a character to be that it has not seen.
+_UNSEEN = 0.001
 #: What it has of the memory of such a board.
 _TAKEN_BYTES = 1 << 30
 _TYPE_CODES = {"float64": "d", "float32": "f"}
@@ -108,6 +111,8 @@ class NgramBackend:
         self._applied: dict[str, Any] = {}
         self._cpu_s = spec.options.cpu_s
         self._watts = spec.options.watts
+        if "mute" in self._faults.at("score"):
+            self.score = None  # as a backend that has no such method
         self._board = None
         if spec.options.board is not None:
             self._board = _Board(spec.options.board, is_leaky="leak" in self._faults.at("end"))
@@ -191,6 +196,20 @@ class NgramBackend:
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the characters of the ids."""
         return "".join(self._characters[n - _SPECIAL] for n in token_ids if n >= _SPECIAL)
+
+    def score(self, text: str) -> Score:
+        """Return how likely the chain finds a text; what it has never seen, one in a thousand."""
+        ids = self._tokens(text, Workload())
+        shares = (self._share(ids[:spot], ids[spot]) for spot in range(1, len(ids)))
+        nats = -sum(math.log(share) for share in shares)
+        return Score(math.nan if "nan" in self._faults.at("score") else nats, len(ids) - 1)
+
+    def _share(self, before: list[int], token: int) -> float:
+        for length in range(min(self._order, len(before)), -1, -1):
+            tokens, shares = self._chain.get(tuple(before[len(before) - length :]), ([], []))
+            if token in tokens:
+                return float(shares[tokens.index(token)])
+        return _UNSEEN
 
     def _train(self, text: str, type_code: str) -> None:
         """Store, for every context, which ids follow and how likely each is."""

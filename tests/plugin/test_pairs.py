@@ -184,7 +184,7 @@ def test_energy_goes_with_what_was_said(
     engine: Any, lem: Any, stored: Any, change: str, *, least: str, outcome: str, verdict: str
 ) -> None:
     """Another answer has regressed where the same is asked for, and its share is told anyhow."""
-    result = lem(ALONE, f"--lem-ab={change}", f"--lem-set=pair.agreement={least}",
+    result = lem(ALONE, f"--lem-ab={change}", f"--lem-set=quality.agreement={least}",
                  "--lem-fail-on=output_throughput_tok_s:900", "--lem-promise=9000", *BRIEF[:2],
                  )  # fmt: skip
     result.assert_outcomes(**{outcome: 1})
@@ -198,9 +198,34 @@ def test_energy_goes_with_what_was_said(
         )
 
 
+def test_a_model_that_knows_less_has_regressed(engine: Any, lem: Any, stored: Any) -> None:
+    """Perplexity is gated with a tolerance of its own, beside speed, in one test."""
+    result = lem(ALONE, "--lem-ab=ngram.order:4,1", "--lem-set=quality.perplexity=true",
+                 "--lem-fail-on=perplexity:1", "--lem-fail-on=output_throughput_tok_s:900",
+                 "--lem-promise=9000", *BRIEF[:2])  # fmt: skip
+    result.assert_outcomes(failed=1)
+    quality, speed = sorted(stored().comparisons, key=lambda c: c.metric, reverse=True)
+    assert (quality.metric, quality.verdict) == ("perplexity", "regressed")
+    assert quality.ratio > 1.01
+    assert speed.verdict == "pass"
+    for record in stored().records:
+        assert record.metrics["perplexity"].value > 1
+    assert [phase.name for phase in record.phases].count("quality") == 2
+
+
+def test_a_quality_that_was_not_measured_passes_no_gate(engine: Any, lem: Any, stored: Any) -> None:
+    """It is named in the rule and was not asked for."""
+    lem(ALONE, "--lem-ab=ngram.order:4,5", "--lem-fail-on=perplexity:1", *BRIEF).assert_outcomes(
+        failed=1
+    )
+    (c,) = stored().comparisons
+    assert (c.verdict, c.reasons) == ("invalid", ["no_value"])
+    assert "quality.perplexity" in stored().records[0].metrics["perplexity"].reason
+
+
 def test_outputs_that_chance_made_are_not_compared(engine: Any, lem: Any, stored: Any) -> None:
     """Asking for the same ones all the same cannot pass."""
-    lem(ALONE, "--lem-ab=ngram.order:4,5", "--lem-set=pair.agreement=0.5",
+    lem(ALONE, "--lem-ab=ngram.order:4,5", "--lem-set=quality.agreement=0.5",
         "--lem-set=workload.temperature=1.0", "--lem-fail-on=output_throughput_tok_s:900",
         "--lem-promise=9000", *BRIEF[:2]).assert_outcomes(failed=1)  # fmt: skip
     (c,) = stored().comparisons

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import sqrt
+from math import exp, sqrt
 from typing import Any
 
 import pytest
 
+from pytest_lem.backends.protocol import Score
 from pytest_lem.energy.reading import Domain, Energy, Tier
 from pytest_lem.measure.round import Measurement
 from pytest_lem.results.definitions import METRICS
@@ -328,3 +329,21 @@ def test_without_any_meter_energy_is_unknown(measured: Make) -> None:
     metrics = _energies(measured)
     assert metrics["energy_per_request_j"].reason == "no meter covers this work"
     assert metrics["request_throughput_req_s"].value == pytest.approx(4 / 3)
+
+
+@pytest.mark.parametrize(
+    ("score", "value", "reason"),
+    [
+        (Score(20.0, 10), exp(2.0), None),
+        (Score(1e9, 10), exp(500.0), None),
+        (Score(None, 10), None, "this backend does not tell how likely its model finds a text"),
+        (None, None, "not asked for (quality.perplexity)"),
+    ],
+)
+def test_perplexity_is_of_the_tokens_of_a_text(
+    measured: Make, score: Score | None, value: float | None, reason: str | None
+) -> None:
+    """Unknown is null with the reason, and what is as good as infinite can still be stored."""
+    found = metrics_of(measured(score=score))["perplexity"]
+    assert (found.value, found.reason) == (value if value is None else pytest.approx(value), reason)
+    assert found.n == (score.tokens if score and value else 0)

@@ -115,6 +115,15 @@ class Server:
         text = backend.decode(requests[0].token_ids) if requests else ""
         self._send("collected", requests=[asdict(r) for r in requests], text=text, **peaks())
 
+    def _do_score(self, message: dict[str, Any]) -> None:
+        """Send how likely the model finds a text; nulls where the backend cannot tell."""
+        from math import isfinite
+
+        score = getattr(self._loaded(), "score", None)
+        nats, tokens = score(message["text"]) if score else (None, 0)
+        is_known = nats is not None and isfinite(nats) and tokens > 0
+        self._send("scored", nats=nats if is_known else None, tokens=tokens)
+
     def _loaded(self) -> Backend:
         if self._backend is None:
             raise RuntimeError("asked for work before `load`")

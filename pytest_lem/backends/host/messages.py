@@ -1,8 +1,9 @@
 """The language of the host process: versioned JSON lines over two pipes.
 
 A line is one object with `v` (this version) and `type`. Requests: `import`, `load`, `prepare`,
-`arm`, `run`, `collect`, `quit`. Answers: `hello`, `imported`, `loaded`, `prepared`, `armed`, `ran`,
-`collected`, `error`, and after each of them `done` with the warnings of the request.
+`arm`, `run`, `collect`, `score`, `quit`. Answers: `hello`, `imported`, `loaded`, `prepared`,
+`armed`, `ran`, `collected`, `scored`, `error`, and after each of them `done` with the warnings of
+the request.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pytest_lem.backends.host.failures import described
 from pytest_lem.backends.host.packages import require_version
 from pytest_lem.backends.models import locate
-from pytest_lem.backends.protocol import LoadSpec, Prepared, Request
+from pytest_lem.backends.protocol import LoadSpec, Prepared, Request, Score
 from pytest_lem.backends.tokens import HuggingFaceTokenizer, prompts_of, up_to_eos
 from pytest_lem.backends.transformers.applied import context_length, in_force
 from pytest_lem.backends.transformers.devices import chosen_map, gpus, placement
@@ -160,6 +160,17 @@ class TransformersBackend:
         """Return the text up to the end of the sequence, without special tokens."""
         ids = up_to_eos(list(token_ids), self._eos_ids)
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
+
+    def score(self, text: str) -> Score:
+        """Return how likely the model finds a text."""
+        torch = self._torch
+        ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids = ids[: context_length(self._model) or None]
+        given = torch.tensor([ids], device=self._device)
+        with torch.inference_mode():
+            logits = self._model(given).logits[0, :-1].float()
+            nats = torch.nn.functional.cross_entropy(logits, given[0, 1:], reduction="sum")
+        return Score(float(nats), len(ids) - 1)
 
     def _prepare_generation(self, options: TransformersOptions) -> None:
         """Take what the model says of its generation, and leave nothing of it in force.

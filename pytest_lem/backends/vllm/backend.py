@@ -5,11 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import fsum
 from typing import Any, ClassVar
 
 from pytest_lem.backends.host.packages import require_version
 from pytest_lem.backends.models import ModelSource, locate
-from pytest_lem.backends.protocol import LoadSpec, Prepared, Request
+from pytest_lem.backends.protocol import LoadSpec, Prepared, Request, Score
 from pytest_lem.backends.tokens import HuggingFaceTokenizer, prompts_of, up_to_eos
 from pytest_lem.backends.vllm.applied import in_force
 from pytest_lem.backends.vllm.arguments import engine_arguments, set_threads, set_variables
@@ -89,6 +90,15 @@ class VllmBackend:
         ids = up_to_eos(list(token_ids), self._eos_ids)
         return str(self._engine.tokenizer.decode(ids, skip_special_tokens=True))
 
+    def score(self, text: str) -> Score:
+        """Return how likely the model finds a text."""
+        ids = self._engine.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids = list(ids)[: self._context - 1]  # one token is generated
+        outcome = self._engine.generate([ids], [_scoring()])
+        told = outcome.steps[-1].outputs[0].prompt_logprobs[1:]
+        found = (by_id[token].logprob for token, by_id in zip(ids[1:], told, strict=True))
+        return Score(-fsum(found), len(ids) - 1)
+
     def _batch(self, texts: list[str], workload: Workload) -> _Batch:
         prompts = prompts_of(self._prompts, texts, workload, self._context)
         return _Batch(prompts, [_params(workload, row) for row in range(len(prompts))])
@@ -136,6 +146,20 @@ def _params(workload: Workload, row: int) -> Any:
         ignore_eos=workload.ignore_eos,
         detokenize=False,
         output_kind=kind,
+    )
+
+
+def _scoring() -> Any:
+    """Return the sampling that tells the probability of every token of the prompt."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(
+        temperature=0.0,
+        max_tokens=1,
+        prompt_logprobs=0,
+        detokenize=False,
+        output_kind=RequestOutputKind.FINAL_ONLY,
     )
 
 

@@ -13,6 +13,7 @@ from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.backends.transformers import TransformersBackend
 from pytest_lem.backends.vllm import VllmBackend
 from pytest_lem.workloads.prompts import DEFAULT_PROMPTS
+from pytest_lem.workloads.quality import QUALITY_TEXT
 from pytest_lem.workloads.workload import Workload
 
 PROMPTS = DEFAULT_PROMPTS[:6]
@@ -47,10 +48,13 @@ def _answers(backend: Any, output_tokens: int, batch_size: int) -> list[list[int
 
 def test_vllm_gives_the_tokens_of_transformers(reference: TransformersBackend) -> None:
     """In float32 both generate the same ids, one in batches, the other one prompt at a time."""
-    options = {"enforce_eager": True, "max_model_len": 512, "kv_cache_memory_bytes": 1 << 28}
+    options = {"enforce_eager": True, "max_model_len": 1024, "kv_cache_memory_bytes": 1 << 28}
     vllm = _started(VllmBackend(), "float32", **options)
 
     assert _answers(vllm, 24, len(PROMPTS)) == _answers(reference, 24, 1)
+    ours, theirs = (backend.score(QUALITY_TEXT) for backend in (vllm, reference))
+    assert ours.tokens == theirs.tokens > 300
+    assert ours.nats == pytest.approx(theirs.nats, rel=1e-5)
 
 
 def test_llama_cpp_gives_what_the_reference_finds_likely(reference: TransformersBackend) -> None:

@@ -15,6 +15,7 @@ import torch._inductor.config
 from pytest_lem.backends.protocol import Request
 from pytest_lem.backends.transformers import TransformersBackend
 from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.workloads.quality import QUALITY_TEXT
 from pytest_lem.workloads.workload import Workload
 
 #: What the tiny model's context holds.
@@ -55,6 +56,26 @@ def test_generates_sensible_text(load: Load, demo_backend: TransformersBackend) 
     request = generate(demo_backend, workload, 1)[0]
 
     assert demo_backend.decode(request.token_ids) == "The capital of France is Paris."
+
+
+def test_a_text_is_scored_by_what_the_model_says_of_each_token(
+    demo_backend: TransformersBackend,
+) -> None:
+    """The same as its own loss on that text; English is likelier than the same words shuffled."""
+    words = QUALITY_TEXT.split()
+    score = demo_backend.score(QUALITY_TEXT)
+    given = demo_backend._tokenizer(QUALITY_TEXT, return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        loss = demo_backend._model(given, labels=given).loss.item()
+    assert score.tokens == given.shape[1] - 1 > 300
+    assert score.nats / score.tokens == pytest.approx(loss, rel=1e-4)
+    shuffled = demo_backend.score(" ".join(sorted(words)))
+    assert shuffled.nats / shuffled.tokens > 1.5 * loss
+
+
+def test_a_text_is_cut_to_the_context(tiny: TransformersBackend) -> None:
+    """The model is asked for no more than it was made for."""
+    assert tiny.score(QUALITY_TEXT).tokens == CONTEXT - 1
 
 
 def test_a_batch_generates_what_its_rows_generate_alone(

@@ -32,7 +32,7 @@ def compared(demo: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPa
             *(f"--lem-set=backends.{name}.num_threads=1" for name in ("transformers", rival)),
             "--lem-set=gate.estimates=true",
             "--lem-set=pair.pairs=7",
-            "--lem-set=pair.agreement=1",
+            "--lem-set=quality.agreement=1",
             "--lem-promise=400",
             *(f"--lem-fail-on={gate}" for gate in GATES),
             "--lem-json=run.json",
