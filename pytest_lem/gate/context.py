@@ -21,6 +21,8 @@ SPEEDS = {
 }
 _LARGEST_CLOCK_CHANGE = 0.01
 _LARGEST_TEMPERATURE_CHANGE_C = 5.0
+#: Of the time that a board spends at its power cap, as a share.
+_LARGEST_CAP_CHANGE = 0.05
 #: Facts of which a change asks for care.
 _SURROUNDINGS = ("driver", "vbios", "kernel", "python")
 
@@ -64,10 +66,14 @@ def speed_ratio(metric: str, entry: Entry, found: Found) -> float | None:
 
 
 def beside(entry: Entry, found: Found) -> dict[str, list[float]]:
-    """Return clock, temperature, length and occupancy, the history's mean and now."""
+    """Return clock, temperature, power cap, length and occupancy, the history's mean and now."""
     pairs = {
         "sm_clock_mhz": ([p.entry.sm_clock_mhz for p in found.past], entry.sm_clock_mhz),
         "start_c": ([p.entry.start_c for p in found.past], entry.start_c),
+        "power_cap_share": (
+            [p.entry.power_cap_share for p in found.past],
+            entry.power_cap_share,
+        ),
         "output_tokens": ([p.entry.output_tokens for p in found.past], entry.output_tokens),
         "batch_occupancy": (
             [_occupancy(p.entry) for p in found.past],
@@ -93,6 +99,9 @@ def cautions(
         yield Cause.OTHER_CLOCK
     if heat and abs(heat[1] - heat[0]) > _LARGEST_TEMPERATURE_CHANGE_C:
         yield Cause.OTHER_TEMPERATURE
+    cap = moved.get("power_cap_share")
+    if cap and abs(cap[1] - cap[0]) > _LARGEST_CAP_CHANGE:
+        yield Cause.OTHER_POWER_CAP
     last = found.past[-1]
     if entry.source_sha256 != last.entry.source_sha256:
         yield Cause.OTHER_SOURCE

@@ -47,6 +47,7 @@ class Cause(StrEnum):
     NO_VALUE = "no_value"
     OTHER_BOARD = "other_board"
     OTHER_CLOCK = "other_clock"
+    OTHER_POWER_CAP = "other_power_cap"
     OTHER_SIDE_BUSY = "other_side_busy"
     OTHER_SOURCE = "other_source"
     OTHER_SURROUNDINGS = "other_surroundings"
@@ -92,6 +93,8 @@ _TEXTS = {
     Cause.NO_VALUE: "the figure is unknown; its record says why",
     Cause.OTHER_BOARD: "the history is of other boards of the same kind, so it scatters more",
     Cause.OTHER_CLOCK: "the mean SM clock is more than 1 % from the baseline's",
+    Cause.OTHER_POWER_CAP: "the power cap slowed the GPU down for a share of the time that is more "
+    "than 5 % from the baseline's, so speed and clock follow the cap as well",
     Cause.OTHER_SIDE_BUSY: "the host of the other side was at work meanwhile; load one side at a "
     "time (pair.together: false)",
     Cause.OTHER_SOURCE: "the source of the test has changed since the baseline was measured",

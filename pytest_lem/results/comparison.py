@@ -69,7 +69,7 @@ class Comparison:
     )
     beside: dict[str, list[float]] = Field(
         default_factory=dict,
-        description="Clock, temperature, length and occupancy: before and now.",
+        description="Clock, temperature, power cap, length and occupancy: before and now.",
     )
 
     def plain(self) -> dict[str, Any]:

@@ -99,6 +99,9 @@ class Entry:
         default=None, description="Mean temperature at the start of a round."
     )
     sm_clock_mhz: float | None = None
+    power_cap_share: float | None = Field(
+        default=None, description="Share of time that the power cap slowed the GPUs down."
+    )
     unjudged: list[str] = Field(
         default_factory=list, description="Figures that were not to be trusted when it was saved."
     )
@@ -152,6 +155,7 @@ def entry_of(records: Sequence[Record]) -> Entry:
         outputs=first.quality.get("outputs"),
         start_c=_mean_condition(records, "temperatures", "start_c"),
         sm_clock_mhz=_mean_condition(records, "clocks", "sm_mhz"),
+        power_cap_share=_mean_condition(records, "throttling", "power_cap_share"),
     )
 
 

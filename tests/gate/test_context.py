@@ -106,6 +106,10 @@ def test_an_old_history_like_this_run_asks_for_nothing(
 @pytest.mark.parametrize(
     ("fields", "cause"),
     [
+        ({"power_cap_share": 0.54}, None),
+        ({"power_cap_share": 0.56}, Cause.OTHER_POWER_CAP),
+        ({"power_cap_share": 0.44}, Cause.OTHER_POWER_CAP),
+        ({"power_cap_share": None}, None),
         ({"sm_clock_mhz": 1009.0}, None),
         ({"sm_clock_mhz": 1011.0}, Cause.OTHER_CLOCK),
         ({"sm_clock_mhz": 989.0}, Cause.OTHER_CLOCK),
@@ -120,7 +124,7 @@ def test_what_moved_beside_the_figure(
     entry: Make, facts: Make, found: Make, fields: dict[str, Any], cause: Cause | None
 ) -> None:
     """One per cent of the clock, five degrees, the source of the test."""
-    own = {"sm_clock_mhz": 1000.0, "start_c": 40.0, "source_sha256": "aa"}
+    own = {"sm_clock_mhz": 1000.0, "start_c": 40.0, "power_cap_share": 0.5, "source_sha256": "aa"}
     told = _cautions(entry(**{**own, **fields}), facts(), found(entry(**own)))
     assert told == ([cause] if cause else [])
 

@@ -125,7 +125,7 @@ ELSEWHERE = {
     Cause.NOT_REPEATED, Cause.OTHER_BOARD, Cause.OTHER_CLOCK, Cause.OTHER_SURROUNDINGS,
     Cause.OTHER_TEMPERATURE, Cause.SCATTER_ASSUMED, Cause.SHORTER_OUTPUT, Cause.NOT_MEASURED,
     Cause.SIDES_DIFFER, Cause.TOO_FEW_PAIRS, Cause.OUTPUTS_DIFFER, Cause.OUTPUTS_UNKNOWN,
-    Cause.NO_OUTPUTS,
+    Cause.NO_OUTPUTS, Cause.OTHER_POWER_CAP,
 }  # fmt: skip
 
 
@@ -149,6 +149,7 @@ def test_energy_that_decides_nothing_shows_its_change(judged: Make, cause: Cause
     [
         ({}, {"sm_clock_mhz": 1020.0}, Cause.OTHER_CLOCK),
         ({}, {"start_c": 46.0}, Cause.OTHER_TEMPERATURE),
+        ({}, {"power_cap_share": 0.56}, Cause.OTHER_POWER_CAP),
         ({"kernel": "5.9"}, {}, Cause.OTHER_SURROUNDINGS),
     ],
 )
@@ -156,7 +157,7 @@ def test_what_asks_for_care_changes_no_verdict(
     judged: Make, entry: Make, facts: Make, past: Any, *, now: Any, cause: Cause
 ) -> None:
     """It stands beside it, after the reasons of the verdict."""
-    own = {"sm_clock_mhz": 1000.0, "start_c": 40.0}
+    own = {"sm_clock_mhz": 1000.0, "start_c": 40.0, "power_cap_share": 0.5}
     fields = {"past": [entry(**own)] * 8, "then": facts(**past), "terms": CALM, **own, **now}
     assert judged(**fields).reasons == [cause]
     assert judged(**fields).verdict == Verdict.PASS

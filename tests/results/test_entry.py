@@ -263,6 +263,7 @@ def test_conditions_are_means_over_rounds_and_boards(
     """Of what is known of them, in all cycles."""
     known = Conditions(
         clocks={"GPU-a": {"sm_mhz": 1000.0}, "GPU-b": {"sm_mhz": 1200.0, "memory_mhz": 9.0}},
+        throttling={"GPU-a": {"power_cap_share": 0.2}, "GPU-b": {"power_cap_share": None}},
         temperatures={"GPU-a": {"start_c": 40.0, "max_c": 90.0}, "GPU-b": {"start_c": None}},
     )
     other = Conditions(clocks={"GPU-a": {"sm_mhz": 1400.0}}, temperatures={})
@@ -272,6 +273,7 @@ def test_conditions_are_means_over_rounds_and_boards(
     ]
     entry = entry_of(cycles)
     assert (entry.sm_clock_mhz, entry.start_c) == (1200.0, 40.0)
+    assert entry.power_cap_share == 0.2
     blank = entry_of([infer_record()])
     assert (blank.sm_clock_mhz, blank.start_c) == (None, None)
 
