@@ -34,8 +34,9 @@ class PairRun:
     """Two sides in one job.
 
     `measurements` hold what was found about each side, over all of its loads; they fill as it goes,
-    so that a failure leaves behind what was found before it. `make` begins the run of a side, on
-    hosts that only that side has, and `end` ends its host.
+    so that a failure leaves behind what was found before it. `load_ids` are all of these loads, one
+    that failed among them. `make` begins the run of a side, on hosts that only that side has, and
+    `end` ends its host.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class PairRun:
         self._make = make
         self._end = end
         self.measurements = {A: Measurement(), B: Measurement()}
+        self.load_ids: dict[str, list[str]] = {A: [], B: []}
 
     def measure(self, stage: int, pairs: int) -> list[list[tuple[Round, Round]]]:
         """Return the pairs of a stage, by the loads that they ran on; every load is a fresh one.
@@ -76,6 +78,8 @@ class PairRun:
         finally:
             self._end(side)
             self.measurements[side].absorb(run.measurement)
+            if load_id := run.measurement.load_id:
+                self.load_ids[side].append(load_id)
 
     def _take(self, runs: dict[str, InferRun], turn: Turn, stage: int) -> Round:
         """Measure a window while the other side, if it is loaded, rests."""

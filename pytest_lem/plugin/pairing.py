@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -65,7 +65,7 @@ class Pairing:
             session.take_rest(self._item, run.measurements[A])
             records = self._records(run, error)
             for side, record in records.items():
-                record.artifacts = self._keep_logs(side, record)
+                record.artifacts = self._keep_logs(side, record, run.load_ids[side])
                 session.keep(self._item, record)
         return records[B]
 
@@ -124,10 +124,10 @@ class Pairing:
             failure=failure_of(error) if error else None,
         )
 
-    def _keep_logs(self, side: str, record: Record) -> dict[str, str]:
+    def _keep_logs(self, side: str, record: Record, load_ids: Sequence[str]) -> dict[str, str]:
         """Give each load a log file of its own, and the test a view of it."""
         kept: dict[str, str] = {}
-        for load_id in dict.fromkeys(r.load_id for r in record.rounds if r.load_id):
+        for load_id in load_ids:
             log = Log(self._pools[side].log_path(load_id), 0)
             self._item.stash.setdefault(LOGS, []).append(log)
             parts = (record.case.digest[:12], record.attempt, record.cycle, load_id)

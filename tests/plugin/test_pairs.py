@@ -135,6 +135,18 @@ def test_a_side_that_dies_keeps_what_was_measured(engine: Any, lem: Any, stored:
     assert result.ret == 1
 
 
+def test_a_side_that_does_not_load_shows_what_it_printed(
+    engine: Any, lem: Any, stored: Any
+) -> None:
+    """The log is that of the load that failed, and the record has its hash."""
+    result = lem(ALONE, "--lem-ab=ngram.faults:'',raise@load", SPEED, *BRIEF)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*the matrix is singular*", "*Captured backend log*"])
+    a, b = stored().records
+    assert (a.status, b.status, b.failure_kind) == ("failed", "failed", "engine")
+    assert [name for name in b.artifacts if name.endswith("B-load-1.log")]
+
+
 def test_a_run_that_compares_nothing_fails(engine: Any, lem: Any) -> None:
     """A gate that had nothing to judge has not passed."""
     result = lem("def test_body(energy):\n    energy(sum, [1])", SLOWER, SPEED, *BRIEF)
