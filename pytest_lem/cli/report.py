@@ -63,8 +63,7 @@ def _judged(store: Store, session: Session, against: Against) -> Gate:
     under_test = UnderTest(against.under_test, "--under-test")
     terms = Terms(promise=promise_of(against.promise_percent, rules, "--promise"))
     sessions = store.each(against.baseline, Path())
-    gated = [rule.metric for rule in rules]
-    baseline = history_for(session, against.baseline, sessions, under_test, gated)
+    baseline = history_for(session, against.baseline, sessions, under_test)
     comparisons = judge_session(Judge(baseline, terms, session.run), session, rules)
     return Gate(
         baseline=baseline.name,

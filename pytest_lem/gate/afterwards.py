@@ -9,13 +9,11 @@ from collections.abc import Iterable, Sequence
 
 from pytest_lem.errors import FailureKind, LemError, config_error
 from pytest_lem.gate.baseline import Baseline, baseline_of
-from pytest_lem.gate.context import asked_for
 from pytest_lem.gate.judge import Judge, applies
 from pytest_lem.gate.key import UnderTest
 from pytest_lem.gate.rule import Rule
 from pytest_lem.results.comparability import NOTHING_KNOWN
 from pytest_lem.results.comparison import Comparison
-from pytest_lem.results.definitions import GATEABLE
 from pytest_lem.results.session import Session
 
 
@@ -24,17 +22,14 @@ def history_for(
     name: str,
     sessions: Iterable[Session],
     under_test: UnderTest,
-    metrics: Iterable[str] = GATEABLE,
 ) -> Baseline:
     """Return the sessions of a history as a baseline for one of them, or for another.
-
-    `metrics` are the figures that are gated.
 
     A session that was saved is not part of its own past. Raises LemError (`data`) when nothing else
     is there.
     """
     others = (other for other in sessions if other.run != session.run)
-    baseline = baseline_of(name, others, under_test, asked_for(metrics))
+    baseline = baseline_of(name, others, under_test)
     if not baseline.sessions:
         raise LemError(
             f"the baseline {name} is nothing but the run {session.run} itself; name another",

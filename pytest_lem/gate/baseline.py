@@ -89,16 +89,10 @@ class Found:
 
 @dataclass(slots=True)
 class Baseline:
-    """The sessions under one name. Only what has joined the history counts.
-
-    Attributes:
-        metrics: the figures that will be asked for; None for all.
-
-    """
+    """The sessions under one name. Only what has joined the history counts."""
 
     name: str
     under_test: UnderTest
-    metrics: frozenset[str] | None = None
     sessions: int = 0
     cases: dict[str, list[Past]] = field(default_factory=lambda: defaultdict(list))
     _identities: dict[str, str] = field(default_factory=dict)
@@ -111,17 +105,8 @@ class Baseline:
         for entry in session.entries:
             if entry.state == "joined" and entry.is_sound and entry.comparability in named:
                 known = self.cases[self.identity(entry)]
-                self._lighten(entry, known[-1].entry if known else None)
+                _share(entry, known[-1].entry if known else None)
                 known.append(Past(session.run, entry, *named[entry.comparability]))
-
-    def _lighten(self, entry: Entry, before: Entry | None) -> None:
-        """Drop what will not be asked for, and share what the session before says as well."""
-        if self.metrics is not None:
-            entry.figures = {n: f for n, f in entry.figures.items() if n in self.metrics}
-        if before and before.digest == entry.digest:
-            entry.key, entry.digest, entry.settings = before.key, before.digest, before.settings
-            if before.nodeid == entry.nodeid:
-                entry.nodeid = before.nodeid
 
     def find(self, entry: Entry, facts: Comparability) -> Found:
         """Return what there is to compare an entry with."""
@@ -169,14 +154,17 @@ def board_of(facts: Comparability) -> str:
     return json.dumps(facts.warn.get("board"), sort_keys=True)
 
 
-def baseline_of(
-    name: str,
-    sessions: Iterable[Session],
-    under_test: UnderTest,
-    metrics: frozenset[str] | None = None,
-) -> Baseline:
-    """Make a baseline from sessions, the oldest first, with these figures or with all."""
-    found = Baseline(name, under_test, metrics)
+def baseline_of(name: str, sessions: Iterable[Session], under_test: UnderTest) -> Baseline:
+    """Make a baseline from sessions, the oldest first."""
+    found = Baseline(name, under_test)
     for session in sessions:
         found.add(session)
     return found
+
+
+def _share(entry: Entry, before: Entry | None) -> None:
+    """Let an entry share what the session before says as well: a history may be long."""
+    if before and before.digest == entry.digest:
+        entry.key, entry.digest, entry.settings = before.key, before.digest, before.settings
+        if before.nodeid == entry.nodeid:
+            entry.nodeid = before.nodeid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import exp, fsum
 from typing import NamedTuple
 
@@ -46,13 +46,6 @@ def surroundings(
     return Surroundings(moved, remarks, tested(entry, facts, found, under_test))
 
 
-def asked_for(metrics: Iterable[str]) -> frozenset[str]:
-    """Return the figures that are needed to judge these: themselves, and what explains them."""
-    gated = set(metrics)
-    speeds = {SPEEDS[metric] for metric in gated if metric in SPEEDS}
-    return frozenset({*gated, *speeds, "batch_occupancy"})
-
-
 def speed_ratio(metric: str, entry: Entry, found: Found) -> float | None:
     """Return the speed of an entry over that of the history; None where it is not known."""
     name = SPEEDS.get(metric)
@@ -67,25 +60,15 @@ def speed_ratio(metric: str, entry: Entry, found: Found) -> float | None:
 
 def beside(entry: Entry, found: Found) -> dict[str, list[float]]:
     """Return clock, temperature, power cap, length and occupancy, the history's mean and now."""
-    pairs = {
-        "sm_clock_mhz": ([p.entry.sm_clock_mhz for p in found.past], entry.sm_clock_mhz),
-        "start_c": ([p.entry.start_c for p in found.past], entry.start_c),
-        "power_cap_share": (
-            [p.entry.power_cap_share for p in found.past],
-            entry.power_cap_share,
-        ),
-        "output_tokens": ([p.entry.output_tokens for p in found.past], entry.output_tokens),
-        "batch_occupancy": (
-            [_occupancy(p.entry) for p in found.past],
-            _occupancy(entry),
-        ),
-    }
-    known = {name: (_credible(old), _credible([now])) for name, (old, now) in pairs.items()}
-    return {n: [fsum(old) / len(old), *now] for n, (old, now) in known.items() if old and now}
-
-
-def _credible(values: Iterable[float | None]) -> list[float]:
-    return [value for value in values if value is not None and is_credible(value)]
+    pairs = {}
+    for name, value_of in _BESIDE.items():
+        now = value_of(entry)
+        if now is not None and is_credible(now):
+            past = (value_of(p.entry) for p in found.past)
+            before = [value for value in past if value is not None and is_credible(value)]
+            if before:
+                pairs[name] = [fsum(before) / len(before), now]
+    return pairs
 
 
 def cautions(
@@ -111,6 +94,8 @@ def cautions(
 
 def tested(entry: Entry, facts: Comparability, found: Found, under_test: UnderTest) -> list[str]:
     """Say what was meant to differ, from what to what."""
+    if not under_test.names:
+        return []
     last = found.past[-1]
     before = under_test.chosen({**last.entry.settings, **last.facts.refuse})
     now = under_test.chosen({**entry.settings, **facts.refuse})
@@ -120,3 +105,12 @@ def tested(entry: Entry, facts: Comparability, found: Found, under_test: UnderTe
 def _occupancy(entry: Entry) -> float | None:
     figure = entry.figures.get("batch_occupancy")
     return figure.value if figure else None
+
+
+_BESIDE: dict[str, Callable[[Entry], float | None]] = {
+    "sm_clock_mhz": lambda entry: entry.sm_clock_mhz,
+    "start_c": lambda entry: entry.start_c,
+    "power_cap_share": lambda entry: entry.power_cap_share,
+    "output_tokens": lambda entry: entry.output_tokens,
+    "batch_occupancy": _occupancy,
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, create_model
@@ -18,6 +18,33 @@ class FigureColumn(BaseModel):
 
     values: list[float | None]
     resolutions: list[float]
+
+
+class RowFigures(Mapping[str, Figure]):
+    """The figures of one entry, read from their columns when somebody asks: few are."""
+
+    __slots__ = ("_columns", "_row")
+
+    def __init__(self, columns: Mapping[str, FigureColumn], row: int) -> None:
+        self._columns = columns
+        self._row = row
+
+    def __getitem__(self, name: str) -> Figure:
+        column = self._columns[name]
+        value = column.values[self._row]
+        if value is None:
+            raise KeyError(name)
+        return Figure(value, column.resolutions[self._row])
+
+    def __iter__(self) -> Iterator[str]:
+        row = self._row
+        return (name for name, column in self._columns.items() if column.values[row] is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return next(iter(self), None) is not None
 
 
 def columns_json(entries: Sequence[Entry]) -> bytes:
@@ -55,17 +82,11 @@ def entries_from(content: bytes) -> list[Entry]:
     return entries
 
 
-def _figures(columns: dict[str, FigureColumn], count: int) -> list[dict[str, Figure]]:
-    found: list[dict[str, Figure]] = [{} for _ in range(count)]
+def _figures(columns: dict[str, FigureColumn], count: int) -> list[RowFigures]:
     for name, column in columns.items():
         parts = {"values": column.values, "resolutions": column.resolutions}
         _check_lengths({f"figures.{name}.{part}": x for part, x in parts.items()}, count)
-        for figures, value, resolution in zip(
-            found, column.values, column.resolutions, strict=True
-        ):
-            if value is not None:
-                figures[name] = Figure(value, resolution)
-    return found
+    return [RowFigures(columns, row) for row in range(count)]
 
 
 def _check_lengths(columns: dict[str, Any], count: int) -> None:

@@ -80,7 +80,7 @@ class Entry:
     reasons: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
     tier: str | None = Field(description="Of the energy.")
-    figures: dict[str, Figure]
+    figures: Mapping[str, Figure]
     unknown: dict[str, str] = Field(
         default_factory=dict, description="Figures without a value, and why."
     )

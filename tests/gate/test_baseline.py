@@ -185,14 +185,12 @@ def test_what_is_not_sound_is_left_out_whatever_its_state(
     assert list(_history(known.find(entry(), facts())).logs) == [log(2.0)]
 
 
-def test_a_baseline_may_hold_no_more_than_will_be_asked_for(
-    entry: Make, facts: Make, session: Make
-) -> None:
-    """Its other figures are as good as unknown."""
-    sessions = [session(run, (entry(2.0, 100.0), facts())) for run in ("r1", "r2")]
-    found = baseline_of("main", sessions, NOTHING, frozenset({ENERGY})).find(entry(), facts())
-    assert list(_history(found).logs) == [log(2.0)] * 2
-    assert found.history("output_throughput_tok_s", 0.02) is None
+def test_sessions_that_say_the_same_share_it(entry: Make, facts: Make, session: Make) -> None:
+    """A hundred thousand entries of ten thousand cases have their settings ten thousand times."""
+    nights = [session(f"r{n}", (entry(nodeid=f"t.py::t{'é'}"), facts())) for n in range(2)]
+    first, second = baseline_of("main", nights, NOTHING).find(entry(), facts()).past
+    assert first.entry.settings is second.entry.settings
+    assert first.entry.nodeid is second.entry.nodeid
 
 
 def test_the_coarsest_session_says_what_can_be_told(

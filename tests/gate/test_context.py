@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_lem.gate.baseline import Found, Past
-from pytest_lem.gate.context import asked_for, speed_ratio, surroundings
+from pytest_lem.gate.context import speed_ratio, surroundings
 from pytest_lem.gate.key import UnderTest
 from pytest_lem.gate.verdict import Cause
 from pytest_lem.results.comparability import comparability
@@ -50,16 +50,6 @@ def test_each_energy_has_its_speed(
     past = found(entry(figures={speed: 0.1}), entry(figures={speed: 0.4}))
     new = entry(figures={speed: 0.5})
     assert speed_ratio(metric, new, past) == pytest.approx(ratio)
-
-
-@pytest.mark.parametrize(
-    ("metric", "speed"),
-    [(ENERGY, {"output_throughput_tok_s"}), ("energy_per_call_j", {"call_duration_s"}),
-     ("ttft_s", set())],
-)  # fmt: skip
-def test_what_explains_a_figure_is_asked_for_with_it(metric: str, speed: set[str]) -> None:
-    """Its speed and how full the batches were, though they are not gated themselves."""
-    assert asked_for([metric]) == {metric, *speed, "batch_occupancy"}
 
 
 def test_a_speed_that_is_unknown_explains_nothing(entry: Make, found: Make) -> None:

@@ -387,3 +387,28 @@ def test_of_a_session_that_is_named_whatever_is_sound_counts(
     plain = {"state": "never", **fields}
     session.entries = [replace(session.entries[0], **plain)]
     assert session.as_history().entries[0].state == state
+
+
+def test_figures_of_a_row_are_read_from_their_columns(session: Session, tmp_path: Path) -> None:
+    """Those of each entry and no others, as a mapping of their own has them."""
+    write_session(session, tmp_path / "s.jsonl")
+    for found, entry in zip(
+        read_session(tmp_path / "s.jsonl").entries, session.entries, strict=True
+    ):
+        figures = found.figures
+        assert dict(figures) == entry.figures
+        assert len(figures) == len(entry.figures) > 0
+        assert figures
+        missing = "energy_per_call_j" if entry.kind == "infer" else "ttft_s"
+        assert missing not in figures
+        assert figures.get(missing) is None
+        assert figures.get("no such figure") is None
+
+
+def test_an_entry_without_figures_has_none(session: Session, tmp_path: Path) -> None:
+    """It is not sound, beside one that has some."""
+    session.entries[0].figures = {}
+    write_session(session, tmp_path / "s.jsonl")
+    empty, other = read_session(tmp_path / "s.jsonl").entries
+    assert (bool(empty.figures), empty.is_sound) == (False, False)
+    assert bool(other.figures)
