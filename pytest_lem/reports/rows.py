@@ -12,7 +12,7 @@ from pytest_lem.energy.reading import TIERS, Tier
 from pytest_lem.reports.bootstrap import interval
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.definitions import METRICS
-from pytest_lem.results.entry import FIGURES, Entry
+from pytest_lem.results.entry import FIGURES, Entry, Figure
 
 #: A figure is known well enough when half of its interval is at most this share of it.
 WIDEST = 0.05
@@ -92,7 +92,7 @@ def row_of_case(entry: Entry) -> Row:
     return Row(
         labels={"case": entry.key},
         entries=[entry],
-        figures={name: _of_case(name, entry) for name in FIGURES},
+        figures={name: _of_case(name, entry.figures.get(name), entry) for name in FIGURES},
     )
 
 
@@ -106,11 +106,11 @@ def row_of_group(labels: dict[str, Any], entries: Sequence[Entry]) -> Row:
     )
 
 
-def _of_case(name: str, entry: Entry) -> Estimate:
+def _of_case(name: str, figure: Figure | None, entry: Entry) -> Estimate:
     """Return a figure of one case, with an interval where it was measured often enough."""
-    if name in entry.measurements or name not in entry.figures:
+    if figure is None or name in entry.measurements:
         return _figure(name, [entry])
-    return Estimate(name=name, value=entry.figures[name].value, cases=1, cycles=1)
+    return Estimate(name=name, value=figure.value, cases=1, cycles=1)
 
 
 def _figure(name: str, entries: Sequence[Entry]) -> Estimate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, create_model
@@ -20,25 +20,52 @@ class FigureColumn(BaseModel):
     resolutions: list[float]
 
 
-class RowFigures(Mapping[str, Figure]):
-    """The figures of one entry, read from their columns when somebody asks: few are."""
+class FigureTable:
+    """The figures of all entries; a column is made when somebody asks for it: few are."""
 
-    __slots__ = ("_columns", "_row")
-
-    def __init__(self, columns: Mapping[str, FigureColumn], row: int) -> None:
+    def __init__(self, columns: Mapping[str, FigureColumn]) -> None:
         self._columns = columns
+        self._made: dict[str, list[Figure | None]] = {}
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Return the figures that any entry has."""
+        return self._columns
+
+    def column(self, name: str) -> Sequence[Figure | None]:
+        """Return a figure of every entry; of one that nobody has, nothing."""
+        made = self._made.get(name)
+        if made is None and name in self._columns:
+            column = self._columns[name]
+            pairs = zip(column.values, column.resolutions, strict=True)
+            made = [None if value is None else Figure(value, share) for value, share in pairs]
+            self._made[name] = made
+        return made or ()
+
+
+class RowFigures(Mapping[str, Figure]):
+    """The figures of one entry, out of the table."""
+
+    __slots__ = ("_row", "_table")
+
+    def __init__(self, table: FigureTable, row: int) -> None:
+        self._table = table
         self._row = row
 
     def __getitem__(self, name: str) -> Figure:
-        column = self._columns[name]
-        value = column.values[self._row]
-        if value is None:
+        column = self._table.column(name)
+        found = column[self._row] if column else None
+        if found is None:
             raise KeyError(name)
-        return Figure(value, column.resolutions[self._row])
+        return found
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a figure, or the default where the entry does not have it."""
+        column = self._table.column(name)
+        return (column[self._row] if column else None) or default
 
     def __iter__(self) -> Iterator[str]:
-        row = self._row
-        return (name for name, column in self._columns.items() if column.values[row] is not None)
+        return (name for name in self._table.names if self.get(name))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -86,7 +113,8 @@ def _figures(columns: dict[str, FigureColumn], count: int) -> list[RowFigures]:
     for name, column in columns.items():
         parts = {"values": column.values, "resolutions": column.resolutions}
         _check_lengths({f"figures.{name}.{part}": x for part, x in parts.items()}, count)
-    return [RowFigures(columns, row) for row in range(count)]
+    table = FigureTable(columns)
+    return [RowFigures(table, row) for row in range(count)]
 
 
 def _check_lengths(columns: dict[str, Any], count: int) -> None:
