@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from statistics import median
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
+
+from pytest_lem.gate.paired import Pairs, interval, signed_rank_cut
 
 T = TypeVar("T")
 
@@ -48,36 +49,15 @@ def ratio(pairs: Iterable[tuple[float, float]]) -> Estimate:
 
 
 def difference(pairs: Iterable[tuple[float, float]]) -> Estimate:
-    """Return B - A: the median of the Walsh averages, between two of them.
+    """Return B - A: the Hodges-Lehmann estimate with its exact interval, as in the paired gate.
 
-    Which two follows from the exact distribution of Wilcoxon's signed-rank statistic (Hollander
-    and Wolfe, Nonparametric Statistical Methods, section 3.3). Fewer than six pairs cannot cover
-    95 %: then the interval is the whole range and `coverage` says how much that is.
+    Fewer than six pairs cannot cover 95 %: then the interval is the whole range and `coverage` says
+    how much that is.
     """
-    differences = [b - a for a, b in pairs]
-    n = len(differences)
-    walsh = sorted((differences[i] + differences[j]) / 2 for i in range(n) for j in range(i, n))
-    cut, tail = _cut(n)
-    return Estimate(median(walsh), walsh[cut], walsh[-1 - cut], 1 - 2 * tail, n)
-
-
-def _cut(n: int) -> tuple[int, float]:
-    """Return how many Walsh averages to leave out at each end, and the probability beyond."""
-    tails = _tails(n)
-    cut = max((k for k, tail in enumerate(tails) if tail <= ALPHA / 2), default=0)
-    return cut, tails[cut]
-
-
-def _tails(n: int) -> Sequence[float]:
-    """Return P(T <= k) of the signed-rank statistic for each k."""
-    ways = [1]
-    for rank in range(1, n + 1):
-        longer = [*ways, *[0] * rank]
-        for total, count in enumerate(ways):
-            longer[total + rank] += count
-        ways = longer
-    total = 0
-    return [(total := total + count) / 2**n for count in ways]
+    found = Pairs([[b - a for a, b in pairs]])
+    _, tail = signed_rank_cut(len(found.logs), ALPHA / 2)
+    low, high = interval(found, confidence=1 - ALPHA)
+    return Estimate(found.middle, low, high, 1 - 2 * tail, len(found.logs))
 
 
 def exactly(value: float) -> Estimate:
