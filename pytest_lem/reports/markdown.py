@@ -53,7 +53,8 @@ def _lines(summary: Summary) -> Iterator[str]:
 
 def _verdicts(gate: Gate) -> Iterator[str]:
     yield from ["", f"**{escaped(gate.title)}**", ""]
-    heads = ["verdict", "case", "figure", "change [95 %]", "found from", "sessions", "reasons"]
+    basis = "pairs" if any(c.pairs is not None for c in gate.comparisons) else "sessions"
+    heads = ["verdict", "case", "figure", "change [95 %]", "found from", basis, "reasons"]
     yield from _table(heads, [_cells(c) for c in gate.comparisons], left=_WORDS)
     reasons = sorted({reason for c in gate.comparisons for reason in c.reasons})
     differing = sorted({difference for c in gate.comparisons for difference in c.differences})
@@ -71,7 +72,7 @@ def _cells(c: Comparison) -> list[str]:
         SHORT_NAMES.get(c.metric, c.metric),
         change_text(c) or UNKNOWN,
         UNKNOWN if c.mde is None else f"{100 * c.mde:.1f} %",
-        UNKNOWN if c.sessions is None else str(c.sessions),
+        next((str(count) for count in (c.pairs, c.sessions) if count is not None), UNKNOWN),
         ", ".join(c.reasons),
     ]
 

@@ -30,9 +30,10 @@ def render_verdicts(
 ) -> str:
     """Return a line that counts, a row for each verdict that matters, and the reasons below.
 
-    With verbosity 1 and more every verdict has its row.
+    With verbosity 1 and more every verdict has its row, and so has what compares two sides: how far
+    they are apart is what was asked.
     """
-    shown = [c for c in comparisons if verbosity > 0 or c.verdict not in _QUIET]
+    shown = [c for c in comparisons if verbosity > 0 or c.verdict not in _QUIET or c.pairs]
     parts: list[RenderableType] = [Text(_counted(comparisons))]
     if verbosity >= 0:
         parts += [*([_table(shown, width)] if shown else []), *_reasons(comparisons)]
@@ -67,6 +68,7 @@ _FIGURES: tuple[Column, ...] = (
     ("power, speed", _parts),
     ("found from", lambda c: UNKNOWN if c.mde is None else f"{100 * c.mde:.1f} %"),
     ("sessions", lambda c: UNKNOWN if c.sessions is None else str(c.sessions)),
+    ("pairs", lambda c: UNKNOWN if c.pairs is None else str(c.pairs)),
 )
 #: Width that the name of a case needs at most before it is folded.
 _NAME_WIDTH = 40

@@ -90,3 +90,16 @@ def test_what_differs_is_listed(summarise, call, gate_of):
     lines = markdown(summary).splitlines()
     assert r"- differs: gpu.name: \[A\] -\> \[B\]" in lines
     assert r"- under test: backend.version: 1 -\> 2" in lines
+
+
+def test_two_sides_rest_on_pairs(summarise, call, gate_of):
+    """Their column has the name of what it counts."""
+    record = call("a", unit=None)
+    summary = summarise(record)
+    gate = gate_of((record, "pass"), heading="paired: against x:1, by turns")
+    gate.comparisons[0].pairs, gate.comparisons[0].sessions = 10, None
+    summary.compare(gate)
+    lines = markdown(summary).splitlines()
+    start = lines.index("**paired: against x:1, by turns**")
+    assert "| found from | pairs | reasons |" in lines[start + 2]
+    assert "| 6.2 % | 10 | scatter_assumed |" in lines[start + 4]
