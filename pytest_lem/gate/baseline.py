@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from pytest_lem.case import digest
+from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.gate.history import History
 from pytest_lem.gate.key import Difference, UnderTest, comparable, differences, identity
 from pytest_lem.results.entry import Entry
@@ -131,9 +132,19 @@ class Baseline:
             return entry.digest
         found = self._identities.get(entry.digest)
         if found is None:
-            found = identity(entry.kind, entry.settings, self.under_test)
+            found = self._worked_out(entry)
             self._identities[entry.digest] = found
         return found
+
+    def _worked_out(self, entry: Entry) -> str:
+        try:
+            return identity(entry.kind, entry.settings, self.under_test)
+        except ValueError as error:  # infinite, or no number
+            raise LemError(
+                f"the settings of {entry.key!r} are no plain data ({error}), so the history "
+                f"{self.name} cannot be compared with; save anew",
+                kind=FailureKind.DATA,
+            ) from error
 
     def _names(self, facts: Comparability) -> tuple[str, str]:
         """Return the hash of the facts that must agree, and the boards; once for each object."""

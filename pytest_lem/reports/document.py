@@ -43,7 +43,7 @@ def document(summary: Summary) -> str:
         "comparisons": gate.comparisons if gate else [],
         "notes": summary.notes(FIGURES),
     }
-    return to_json(content).decode() + "\n"
+    return to_json(content, inf_nan_mode="null").decode() + "\n"
 
 
 def _row(row: Row, *, is_group: bool) -> dict[str, Any]:

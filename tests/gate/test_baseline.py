@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_lem.errors import LemError
 from pytest_lem.gate.baseline import Baseline, Found, baseline_of, key_of
 from pytest_lem.gate.history import History
 from pytest_lem.gate.key import UnderTest
@@ -217,3 +218,15 @@ def test_the_key_is_of_the_facts_that_must_agree() -> None:
     assert key_of({"a": 1, "b": 2}, NOTHING) != key_of({"a": 1, "b": 3}, NOTHING)
     under_test = UnderTest(["backend.version"])
     assert key_of({"backend.version": 1}, under_test) == key_of({}, under_test)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_settings_that_are_no_data_are_refused(
+    entry: Make, facts: Make, baseline: Make, value: float
+) -> None:
+    """In one sentence, where cases are told apart by their settings."""
+    broken = entry()
+    broken.settings = {**broken.settings, "batch_size": value}
+    with pytest.raises(LemError, match="the settings of 'case' are no plain data"):
+        baseline((broken, facts()), under_test=["backend"])
+    assert baseline((broken, facts())).sessions == 1

@@ -214,5 +214,5 @@ def test_the_records_are_plain_json(standin: Any, run: Any, pytester: pytest.Pyt
     standin(board())
     run(CALL.format(""))
     content = json.loads(Path(pytester.path, "run.json").read_text())
-    assert content["schema_version"] == "1.2"
+    assert content["schema_version"] == "1.3"
     assert len(content["devices"]) == 1
