@@ -20,7 +20,7 @@ def compared(demo: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CACHE_HOME", str(demo.parents[2]))
     monkeypatch.setenv("PYTHONPATH", str(RIVALS), prepend=os.pathsep)
     pytester.makeini("[pytest]")
-    pytester.makepyfile("def test_it(inference):\n    assert inference().output_tokens == 16\n")
+    pytester.makepyfile("def test_it(inference):\n    assert inference().output_tokens % 16 == 0\n")
 
     def run(rival: str) -> tuple[dict[str, int], RunFile]:
         done = pytester.runpytest_subprocess(
