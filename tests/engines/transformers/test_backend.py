@@ -70,7 +70,7 @@ def test_a_text_is_scored_by_what_the_model_says_of_each_token(
     assert score.tokens == given.shape[1] - 1 > 300
     assert score.nats / score.tokens == pytest.approx(loss, rel=1e-4)
     shuffled = demo_backend.score(" ".join(sorted(words)))
-    assert shuffled.nats / shuffled.tokens > 1.5 * loss
+    assert shuffled.nats / shuffled.tokens > 1.3 * loss
 
 
 def test_a_text_is_cut_to_the_context(tiny: TransformersBackend) -> None:
