@@ -318,6 +318,15 @@ def test_a_test_may_run_pytest_with_tests_that_measure(suite, way, arguments, ex
     result.assert_outcomes(passed=2)
 
 
+@pytest.fixture
+def _interruptible():
+    """Let processes started from here be interrupted; a job in the background begins deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_a_long_wait_is_shown_and_can_be_interrupted(suite, monkeypatch):
     """Another run measures on this machine: after a while a person is told, and may give up."""
     suite.makepyfile(test_it="def test_x(energy):\n    energy(list)\n")
