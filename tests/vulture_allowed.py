@@ -17,7 +17,8 @@ _._do_import, _._do_load, _._do_prepare, _._do_arm, _._do_run, _._do_score, _._d
 _.__getattr__, _.model_config
 
 # Called by pydantic.
-_._lengths_and_sampling_agree, _._some_stand_alone, _._one_name_for_each_precision
+_._lengths_and_sampling_agree, _._parts_fit_the_source, _._limits_leave_room
+_._prompts_have_one_source, _._some_stand_alone, _._one_name_for_each_precision
 _._known_format, _._version_in_quotes
 
 # Called, or read, by users' tests.

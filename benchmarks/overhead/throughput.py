@@ -93,7 +93,7 @@ class _Bare:
             "precision": plan.spec.precision,
             "options": {k: v for k, v in plan.spec.options.items() if k not in _THREADS.values()},
             "threads": threads,
-            "prompts": [text for texts in plan.workload.batches(1) for text in texts],
+            "prompts": [prompt.text for batch in plan.workload.batches(1) for prompt in batch],
             "batch_size": plan.batch_size,
             "output_tokens": plan.workload.output_tokens,
         }

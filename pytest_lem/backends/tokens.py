@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.workloads.prompt import Prompt
 from pytest_lem.workloads.workload import Workload
 
 
@@ -48,14 +49,14 @@ class HuggingFaceTokenizer:
 
 
 def prompts_of(
-    tokenizer: Tokenizer, texts: Sequence[str], workload: Workload, context: int | None
+    tokenizer: Tokenizer, prompts: Sequence[Prompt], workload: Workload, context: int | None
 ) -> list[list[int]]:
-    """Return the ids of prompts, cut to the length that the workload asks for.
+    """Return the ids of prompts, each repeated and cut to its length where it has one.
 
     Raises LemError (`data`) for a prompt without tokens, one that does not fit into the context
     together with its output, and a chat without a template.
     """
-    rows = [_ids(tokenizer, text, workload) for text in texts]
+    rows = [_ids(tokenizer, prompt, workload) for prompt in prompts]
     for number, row in enumerate(rows, 1):
         if context is not None and len(row) + workload.output_tokens > context:
             raise _data(
@@ -74,16 +75,15 @@ def up_to_eos(ids: list[int], eos_ids: frozenset[int]) -> list[int]:
     return ids
 
 
-def _ids(tokenizer: Tokenizer, text: str, workload: Workload) -> list[int]:
+def _ids(tokenizer: Tokenizer, prompt: Prompt, workload: Workload) -> list[int]:
     is_chat = tokenizer.has_chat_template if workload.chat is None else workload.chat
     if is_chat and not tokenizer.has_chat_template:
         raise _data("this model has no chat template; set `workload.chat` to false or null")
-    if is_chat:
-        text = tokenizer.in_chat(text)
+    text = tokenizer.in_chat(prompt.text) if is_chat else prompt.text
     ids = tokenizer.encode(text, has_special=not is_chat)
     if not ids:
         raise _data("a prompt has no tokens at all; take empty texts out of `workload.prompts`")
-    wanted = workload.input_tokens
+    wanted = prompt.tokens
     return (ids * (wanted // len(ids) + 1))[:wanted] if wanted else ids
 
 

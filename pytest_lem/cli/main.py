@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,14 @@ what is listed can be set:
   pytest benchmarks --lem-set=measure.rounds=5
   pytest benchmarks --lem-set=backends.transformers.num_threads=2
 """
+
+
+#: Lists that take no argument, each a module of `cli.ls`.
+_NAMED = {
+    "backends": "what can run a model, and whether it is installed",
+    "datasets": "where prompts can come from by a name",
+    "presets": "settings that others can start from",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -123,6 +132,10 @@ def _add_ls(commands: Any) -> None:
     params.set_defaults(run=_list_params)
     params.add_argument("--backend", metavar="NAME", help="only the options of this backend")
     params.add_argument("--json", action="store_true", help="print one JSON document")
+    for noun, what in _NAMED.items():
+        named = nouns.add_parser(noun, help=what, description=f"List {what}.")
+        named.set_defaults(run=_list_named)
+        named.add_argument("--json", action="store_true", help="print one JSON document")
     add_lists(nouns)
 
 
@@ -144,6 +157,11 @@ def _list_params(arguments: argparse.Namespace) -> int:
     from pytest_lem.cli.ls import params
 
     return params.run(backend=arguments.backend, is_json=arguments.json)
+
+
+def _list_named(arguments: argparse.Namespace) -> int:
+    module = import_module(f"pytest_lem.cli.ls.{arguments.noun}")
+    return int(module.run(is_json=arguments.json))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from pytest_lem.config.dataset import SYNTHETIC, DatasetSettings
 from pytest_lem.config.gate import GateSettings
 from pytest_lem.config.pair import PairSettings
 from pytest_lem.config.quality import QualitySettings
@@ -17,7 +18,7 @@ from pytest_lem.config.section import Name, Section
 from pytest_lem.config.workload import WorkloadSettings
 
 #: Version of the configuration format: a new major breaks old files, a new minor only adds.
-CONFIG_VERSION = "1.4"
+CONFIG_VERSION = "1.5"
 
 #: Other names under which people know a precision.
 _PRECISION_ALIASES = {
@@ -260,6 +261,7 @@ class Settings(Section):
         42, ge=0, description="Seed of the order and of the rests before rounds.", examples=[7]
     )
     workload: WorkloadSettings = Field(default_factory=WorkloadSettings)
+    dataset: DatasetSettings = Field(default_factory=DatasetSettings)
     measure: MeasureSettings = Field(default_factory=MeasureSettings)
     energy: EnergySettings = Field(default_factory=EnergySettings)
     gate: GateSettings = Field(default_factory=GateSettings)
@@ -270,6 +272,19 @@ class Settings(Section):
         description="One section for each backend, in that library's own names.",
         examples=[{"transformers": {"attn_implementation": "eager"}}],
     )
+
+    @model_validator(mode="after")
+    def _prompts_have_one_source(self) -> Settings:
+        if self.dataset.source is not None and self.workload.prompts is not None:
+            raise ValueError(
+                "workload.prompts and dataset.source both say what to send; take one of them out"
+            )
+        if self.dataset.source == SYNTHETIC and self.workload.input_tokens is not None:
+            raise ValueError(
+                "synthetic prompts have the length of dataset.tokens; take "
+                "workload.input_tokens out"
+            )
+        return self
 
     @field_validator("precision")
     @classmethod

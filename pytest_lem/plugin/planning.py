@@ -24,6 +24,7 @@ from pytest_lem.plugin.options import AXES, LOAD_AXES
 from pytest_lem.plugin.session import LemSession
 from pytest_lem.plugin.settings import axis_values, options_of
 from pytest_lem.registry import BACKENDS, find, load
+from pytest_lem.workloads.dataset import with_dataset
 from pytest_lem.workloads.workload import Workload
 
 #: Parameters of a test that the fixture takes by their name.
@@ -77,7 +78,9 @@ def plan(session: LemSession, layers: Layers) -> Planned:
     settings = resolved.settings
     backend = _backend(settings, layers)
     options = asdict(resolved.options_of(settings.backend, options_of))
-    workload = Workload.from_plain(settings.workload.model_dump())
+    workload = with_dataset(
+        Workload.from_plain(settings.workload.model_dump()), settings.dataset, settings.batch_size
+    )
     precision = settings.precision or backend.precisions[0]
     spec = LoadSpec(
         backend=settings.backend,

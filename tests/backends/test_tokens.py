@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_lem.backends.tokens import prompts_of, up_to_eos
 from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.workloads.prompt import Prompt
 from pytest_lem.workloads.workload import Workload
 
 BEGIN, CHAT = 1, 2
@@ -31,7 +32,8 @@ class Letters:
 
 def ids_of(text: str, tokenizer: Letters | None = None, **fields: object) -> list[int]:
     workload = Workload(**{"output_tokens": 4, **fields})
-    return prompts_of(tokenizer or Letters(), [text], workload, context=32)[0]
+    (batch,) = replace(workload, prompts=(text,)).batches(1)
+    return prompts_of(tokenizer or Letters(), batch, workload, context=32)[0]
 
 
 def test_a_chat_is_used_where_there_is_a_template() -> None:
@@ -67,7 +69,7 @@ def test_prompts_are_repeated_and_cut_to_the_token(text: str, wanted: int) -> No
 def test_a_prompt_and_its_output_have_to_fit_together() -> None:
     """28 tokens and 4 fill a context of 32; one more is refused, with the prompt's number."""
     workload = Workload(output_tokens=4)
-    fitting, long = "x" * 27, "x" * 28
+    fitting, long = Prompt("x" * 27), Prompt("x" * 28)
     assert len(prompts_of(Letters(), [fitting], workload, 32)[0]) == 28
 
     with pytest.raises(LemError, match=r"prompt 2 has 29 tokens and 4 .* holds 32;") as caught:

@@ -6,13 +6,17 @@ import io
 import json
 import sys
 from dataclasses import asdict
+from importlib.util import find_spec
+from typing import get_args
 
 import pytest
 
 from pytest_lem.backends.transformers.options import TransformersOptions
 from pytest_lem.cli.main import main
+from pytest_lem.config.models import Preset
 from pytest_lem.config.parameter import option_parameters, settings_parameters
-from pytest_lem.registry import BACKENDS
+from pytest_lem.registry import BACKENDS, entries
+from pytest_lem.workloads.dataset import KINDS
 
 STRANGER = """
 from dataclasses import dataclass, field
@@ -178,3 +182,52 @@ def test_it_runs_as_a_command(lem):
     done = lem("ls", "params", "--backend", "transformers")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("backends.transformers\npython ")
+
+
+def _listed(capsys, *arguments):
+    status = main(["ls", *arguments])
+    return status, capsys.readouterr().out
+
+
+def test_datasets_are_listed(capsys):
+    """Those that ship with the project with their number of prompts, others without."""
+    status, out = _listed(capsys, "datasets", "--json")
+    found = {row["dataset"]: row for row in json.loads(out)}
+    assert status == 0
+    kinds = [found[f"lem-prompts: {kind}"]["prompts"] for kind in KINDS]
+    assert found["lem-prompts"]["prompts"] == sum(kinds) > 100
+    assert found["synthetic"]["prompts"] is None
+    assert "tatsu-lab/alpaca" in found["alpaca"]["where"]
+    assert "alpaca" in _listed(capsys, "datasets")[1]
+
+
+def test_presets_are_listed_with_what_they_set(capsys):
+    """And with the comment at the beginning of each."""
+    status, out = _listed(capsys, "presets", "--json")
+    found = {row["preset"]: row for row in json.loads(out)}
+    assert status == 0
+    assert set(found) == set(get_args(Preset))
+    assert found["latency"]["sets"]["batch_size"] == 1
+    assert found["latency"]["what"] == "One request at a time."
+    assert "batch_size=1" in _listed(capsys, "presets")[1]
+
+
+def test_backends_are_listed_with_how_to_install_them(capsys):
+    """Whether one is there is looked up and not imported."""
+    status, out = _listed(capsys, "backends", "--json")
+    found = {row["backend"]: row for row in json.loads(out)}
+    assert status == 0
+    assert set(found) == set(entries(BACKENDS))
+    for row in found.values():
+        assert row["installed"] is all(find_spec(name) is not None for name in row["needs"])
+    assert found["vllm"]["install"] in _listed(capsys, "backends")[1]
+
+
+def test_a_broken_backend_does_not_hide_the_others(capsys, register):
+    """It is named, and the status tells."""
+    register(BACKENDS, "broken", "import no_such_module")
+    status = main(["ls", "backends"])
+    out, err = capsys.readouterr()
+    assert status == 1
+    assert "`broken` cannot be loaded (ModuleNotFoundError" in err
+    assert "transformers" in out

@@ -14,6 +14,7 @@ import pytest
 
 import pytest_lem
 from pytest_lem.backends.option import BackendOptions
+from pytest_lem.config.dataset import DatasetSettings
 from pytest_lem.config.gate import GateSettings
 from pytest_lem.config.models import (
     EnergySettings,
@@ -40,6 +41,7 @@ READ_FROM_LAYERS = ("cycles",)
 KNOWN_AS = {
     Settings: "settings",
     WorkloadSettings: "workload",
+    DatasetSettings: "dataset",
     MeasureSettings: "measure",
     EnergySettings: "energy",
     GateSettings: "gate",

@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 from pytest_lem.backends.models import ModelSource, locate
 from pytest_lem.backends.protocol import LoadSpec, Prepared, Request, Score
 from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.workloads.prompt import Prompt
 from pytest_lem.workloads.workload import Workload
 
 _EOS, _PAD, _UNKNOWN = 0, 1, 2
@@ -138,7 +139,7 @@ class NgramBackend:
     def prepare(self, workload: Workload, batch_size: int) -> Prepared:
         """Turn characters into ids, pad on the left, check the context."""
         self._provoke("prepare")
-        batches = [self._batch(texts, workload) for texts in workload.batches(batch_size)]
+        batches = [self._batch(prompts, workload) for prompts in workload.batches(batch_size)]
         lengths = [length for batch in batches for length in batch.lengths]
         return Prepared(batches=batches, input_tokens=sum(lengths), requests=len(lengths))
 
@@ -241,8 +242,8 @@ class NgramBackend:
             "max_batch_size": spec.max_batch_size,
         }
 
-    def _batch(self, texts: list[str], workload: Workload) -> _Batch:
-        rows = [self._tokens(text, workload) for text in texts]
+    def _batch(self, prompts: list[Prompt], workload: Workload) -> _Batch:
+        rows = [self._tokens(prompt) for prompt in prompts]
         context = self._config["context_length"]
         for number, row in enumerate(rows, 1):
             if len(row) + workload.output_tokens > context:
@@ -255,9 +256,9 @@ class NgramBackend:
         padded = [[_PAD] * (width - len(row)) + row for row in rows]
         return _Batch(padded, [len(row) for row in rows], workload)
 
-    def _tokens(self, text: str, workload: Workload) -> list[int]:
-        ids = [self._ids.get(character, _UNKNOWN) for character in text]
-        wanted = workload.input_tokens
+    def _tokens(self, prompt: Prompt) -> list[int]:
+        ids = [self._ids.get(character, _UNKNOWN) for character in prompt.text]
+        wanted = prompt.tokens
         return (ids * (wanted // len(ids) + 1))[:wanted] if wanted else ids
 
     def _next(self, row: list[int], step: int, workload: Workload, generator: random.Random) -> int:

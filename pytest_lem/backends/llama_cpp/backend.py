@@ -22,6 +22,7 @@ from pytest_lem.backends.models import ModelSource, locate_gguf
 from pytest_lem.backends.protocol import LoadSpec, Prepared, Request
 from pytest_lem.backends.tokens import prompts_of
 from pytest_lem.errors import FailureKind, LemError, config_error
+from pytest_lem.workloads.prompt import Prompt
 from pytest_lem.workloads.workload import Workload
 
 _OLDEST = "2026.10"
@@ -96,7 +97,7 @@ class LlamaCppBackend:
 
         llama.cpp cannot hold back the end of a sequence, so `min_output_tokens` is refused before.
         """
-        prompts = [self._prompts(texts, workload) for texts in workload.batches(batch_size)]
+        prompts = [self._ids(batch, workload) for batch in workload.batches(batch_size)]
         lengths = [len(ids) for rows in prompts for ids in rows]
         return Prepared(
             batches=[self._batch(rows, workload) for rows in prompts],
@@ -126,8 +127,8 @@ class LlamaCppBackend:
         """Return the text without special tokens; what ends a sequence is its last token."""
         return self._tokenizer.decode(token_ids)
 
-    def _prompts(self, texts: Sequence[str], workload: Workload) -> list[list[int]]:
-        prompts = prompts_of(self._tokenizer, texts, workload, self._trained_context)
+    def _ids(self, batch: Sequence[Prompt], workload: Workload) -> list[list[int]]:
+        prompts = prompts_of(self._tokenizer, batch, workload, self._trained_context)
         for number, ids in enumerate(prompts, 1):
             if len(ids) + workload.output_tokens > self._context:
                 raise config_error(

@@ -20,6 +20,7 @@ from pytest_lem.backends.transformers.options import TransformersOptions
 from pytest_lem.backends.transformers.pretrained import commit_of, first_line, load_pretrained
 from pytest_lem.backends.transformers.probe import Observed, observe
 from pytest_lem.errors import FailureKind, config_error
+from pytest_lem.workloads.prompt import Prompt
 from pytest_lem.workloads.workload import Workload
 
 
@@ -102,7 +103,7 @@ class TransformersBackend:
         order they come: a static cache would stay as long as the longest needed it, and what was
         compiled for one shape would be made general by the next.
         """
-        batches = [self._batch(texts, workload) for texts in workload.batches(batch_size)]
+        batches = [self._batch(prompts, workload) for prompts in workload.batches(batch_size)]
         lengths = [length for batch in batches for length in batch.lengths]
         self._model._previous_max_cache_length = -1  # noqa: SLF001 - no public name
         if self._is_compiled:
@@ -232,8 +233,8 @@ class TransformersBackend:
                 generation_config=self._generation.of_probe(tokens),
             )
 
-    def _batch(self, texts: list[str], workload: Workload) -> _Batch:
-        ids = prompts_of(self._prompts, texts, workload, context_length(self._model))
+    def _batch(self, prompts: list[Prompt], workload: Workload) -> _Batch:
+        ids = prompts_of(self._prompts, prompts, workload, context_length(self._model))
         padded = self._tokenizer.pad({"input_ids": ids}, padding=True, return_tensors="pt")
         self._is_streaming = workload.streaming
         return _Batch(

@@ -18,6 +18,7 @@ from pytest_lem.backends.vllm.engine import Engine, Outcome
 from pytest_lem.backends.vllm.options import VllmOptions
 from pytest_lem.backends.vllm.timeline import requests_of
 from pytest_lem.errors import FailureKind, LemError, config_error
+from pytest_lem.workloads.prompt import Prompt
 from pytest_lem.workloads.workload import Workload
 
 _OLDEST = "0.32"
@@ -70,7 +71,7 @@ class VllmBackend:
     def prepare(self, workload: Workload, batch_size: int) -> Prepared:
         """Tokenise, and check against the longest sequence of the engine."""
         self._is_streaming = workload.streaming
-        batches = [self._batch(texts, workload) for texts in workload.batches(batch_size)]
+        batches = [self._batch(prompts, workload) for prompts in workload.batches(batch_size)]
         lengths = [len(ids) for batch in batches for ids in batch.prompts]
         return Prepared(batches=batches, input_tokens=sum(lengths), requests=len(lengths))
 
@@ -99,9 +100,9 @@ class VllmBackend:
         found = (by_id[token].logprob for token, by_id in zip(ids[1:], told, strict=True))
         return Score(-fsum(found), len(ids) - 1)
 
-    def _batch(self, texts: list[str], workload: Workload) -> _Batch:
-        prompts = prompts_of(self._prompts, texts, workload, self._context)
-        return _Batch(prompts, [_params(workload, row) for row in range(len(prompts))])
+    def _batch(self, prompts: list[Prompt], workload: Workload) -> _Batch:
+        ids = prompts_of(self._prompts, prompts, workload, self._context)
+        return _Batch(ids, [_params(workload, row) for row in range(len(ids))])
 
 
 def _started(spec: LoadSpec, options: VllmOptions, source: ModelSource) -> Engine:
