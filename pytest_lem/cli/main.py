@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +159,10 @@ def _list_params(arguments: argparse.Namespace) -> int:
 
 
 def _list_named(arguments: argparse.Namespace) -> int:
-    module = import_module(f"pytest_lem.cli.ls.{arguments.noun}")
-    return int(module.run(is_json=arguments.json))
+    from pytest_lem.cli.ls import backends, datasets, presets
+
+    lists = {"backends": backends, "datasets": datasets, "presets": presets}
+    return lists[arguments.noun].run(is_json=arguments.json)
 
 
 if __name__ == "__main__":
