@@ -161,8 +161,8 @@ def _list_params(arguments: argparse.Namespace) -> int:
 def _list_named(arguments: argparse.Namespace) -> int:
     from pytest_lem.cli.ls import backends, datasets, presets
 
-    lists = {"backends": backends, "datasets": datasets, "presets": presets}
-    return lists[arguments.noun].run(is_json=arguments.json)
+    lists = {"backends": backends.run, "datasets": datasets.run, "presets": presets.run}
+    return lists[arguments.noun](is_json=arguments.json)
 
 
 if __name__ == "__main__":
