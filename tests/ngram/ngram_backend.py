@@ -200,7 +200,7 @@ class NgramBackend:
 
     def score(self, text: str) -> Score:
         """Return how likely the chain finds a text; what it has never seen, one in a thousand."""
-        ids = self._tokens(text, Workload())
+        ids = self._tokens(Prompt(text))
         shares = (self._share(ids[:spot], ids[spot]) for spot in range(1, len(ids)))
         nats = -sum(math.log(share) for share in shares)
         return Score(math.nan if "nan" in self._faults.at("score") else nats, len(ids) - 1)
