@@ -17,6 +17,7 @@ from pytest_lem.config.parameter import Parameter, option_parameters, settings_p
 from pytest_lem.plugin.options import OPTIONS
 from pytest_lem.registry import BACKENDS
 from pytest_lem.results.definitions import DEFINITIONS_VERSION, METRICS
+from pytest_lem.results.derived import DERIVED
 from pytest_lem.results.runfile import RunFile
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,6 +72,14 @@ def metrics_page() -> str:
         "",
         *_table(("metric", "unit", "better", "definition")),
         *(_row(f"`{n}`", d.unit, d.direction or "", d.text) for n, d in METRICS.items()),
+        "",
+        "## Derived figures",
+        "",
+        "Not measured but worked out with the settings `cost` ([derived.md](derived.md)), kept in",
+        "`derived` and not in `metrics`, and never gated.",
+        "",
+        *_table(("figure", "unit", "better", "definition")),
+        *(_row(f"`{n}`", d.unit, d.direction or "", d.text) for n, d in DERIVED.items()),
     ]
     return "\n".join(lines) + "\n"
 

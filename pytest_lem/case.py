@@ -89,6 +89,40 @@ def infer_case(
     return Case(kind="infer", label=label, settings=settings)
 
 
+def serve_case(
+    *,
+    backend: str,
+    model: str,
+    precision: str,
+    workload: Mapping[str, Any],
+    traffic: Mapping[str, Any],
+    label: str,
+    slo: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> Case:
+    """Return the case of traffic: `label` says in a word how requests arrive.
+
+    `slo` are the limits that a good request keeps: other limits make other figures of goodput, and
+    so another case.
+    """
+    name = model.rstrip("/").rpartition("/")[2]
+    settings = {
+        "backend": backend,
+        "model": model,
+        "precision": precision,
+        "batch_size": None,
+        "workload": dict(workload),
+        "traffic": dict(traffic),
+        "slo": dict(slo),
+        "options": dict(options),
+    }
+    return Case(
+        kind="serve",
+        label=f"serve/{backend}/{name}/{precision}/{label}/{workload['name']}",
+        settings=settings,
+    )
+
+
 def call_case(name: str, *, unit: str | None = None) -> Case:
     """Return the case of a Python callable: known by its name, never by its source."""
     settings = {

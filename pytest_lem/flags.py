@@ -18,20 +18,27 @@ class Flag(StrEnum):
     MEMORY_LEFT = "memory_left"
     NO_ENERGY = "no_energy"
     NOT_AS_ASKED = "not_as_asked"
+    MISSED_SCHEDULE = "missed_schedule"
     NOT_COOLED = "not_cooled"
     OTHER_SIDE_BUSY = "other_side_busy"
+    OVERLOADED = "overloaded"
     POLLING_SENSITIVE = "polling_sensitive"
     PREFLIGHT = "preflight"
+    REMOTE_SERVER = "remote_server"
     SERIES_GAPS = "series_gaps"
+    SERVER_NOT_SEEN = "server_not_seen"
     SHARED_HOST = "shared_host"
     SHORTENED = "shortened"
     SHORT_WINDOW = "short_window"
     SIMULATED = "simulated"
     SINGLE_ROUND = "single_round"
+    SOME_FAILED = "some_failed"
     TEMPERATURE_SPREAD = "temperature_spread"
+    TOKENS_TOGETHER = "tokens_together"
     UNSTEADY = "unsteady"
     USER_SCOPE = "user_scope"
     WHOLE_BOARD = "whole_board"
+    WINDOW_BELOW_LATENCY = "window_below_latency"
 
 
 class Reason(StrEnum):
@@ -50,11 +57,13 @@ class Reason(StrEnum):
     NO_COUNTER = "no_counter"
     NO_DRIVER = "no_driver"
     NO_PERMISSION = "no_permission"
+    NO_REQUESTS = "no_requests"
     NO_TICK = "no_tick"
     POWER_BRAKE = "power_brake"
     POWER_TOO_HIGH = "power_too_high"
     POWER_TOO_LOW = "power_too_low"
     RELIABILITY = "reliability"
+    REQUESTS_FAILED = "requests_failed"
     THERMAL_SLOWDOWN = "thermal_slowdown"
     TOKEN_COUNT = "token_count"  # noqa: S105 - a count of tokens
     UNKNOWN_GPU = "unknown_gpu"
@@ -81,16 +90,25 @@ _TEXTS: dict[str, str] = {
     Flag.NO_ENERGY: "energy is unknown here; time and tokens are measured",
     Flag.NOT_AS_ASKED: "the engine runs with other settings than were asked for; the warnings of "
     "the record say which (`strict: true` makes it an error)",
+    Flag.MISSED_SCHEDULE: "more than one request in a hundred was sent over 10 ms after it was "
+    "due, so the traffic was not quite as asked for (latencies count from when it was due); give "
+    "the load generator a CPU to itself",
     Flag.NOT_COOLED: "the device did not cool down to measure.cooldown_c in time, or does not tell "
     "its temperature; raise measure.cooldown_max_s or the temperature, or take --lem-gap",
     Flag.OTHER_SIDE_BUSY: "the host of the other side was at work meanwhile, and is in "
     "its figures; load one side at a time (pair.together: false)",
+    Flag.OVERLOADED: "requests came faster than they were answered, so the backlog grew and the "
+    "latencies depend on how long was measured; lower traffic.rate",
     Flag.POLLING_SENSITIVE: "reading this GPU's counter changes what it shows, or whether it does "
     "was not tested (energy.observer_s), so its ticks are not searched for and the uncertainty is "
     "wider",
     Flag.PREFLIGHT: "there was a doubt before the model was loaded (memory, /dev/shm, another "
     "process on the GPU); the warnings of the record say which",
+    Flag.REMOTE_SERVER: "the server is on another machine, whose energy cannot be read from here; "
+    "time and tokens are measured",
     Flag.SERIES_GAPS: "the sampling process was late now and then; the series has gaps",
+    Flag.SERVER_NOT_SEEN: "the processes of the server are not seen here (another user's, or in a "
+    "container), so its energy is unknown; let the harness start it (backends.openai.command)",
     Flag.SHARED_HOST: "the GPUs were the test's alone, but figures of CPU and memory beside them "
     "may contain other tests; run with -n 0 for those",
     Flag.SHORTENED: "a preset below `standard` shortens the method; good for a look, not for gates",
@@ -98,13 +116,17 @@ _TEXTS: dict[str, str] = {
     "the sensors; raise min_window",
     Flag.SIMULATED: "energy comes from the simulated meter and stands for nothing real",
     Flag.SINGLE_ROUND: "one round says nothing about scatter; raise the number of rounds",
+    Flag.SOME_FAILED: "some requests failed; their tokens do not count, and their energy does",
     Flag.TEMPERATURE_SPREAD: "rounds began at temperatures more than 3 °C apart; let the warm-up "
     "last longer",
+    Flag.TOKENS_TOGETHER: "the server sent several tokens in one piece, so ITL is between pieces",
     Flag.UNSTEADY: "the warm-up ended before the figures were steady; raise measure.warmup_max_s",
     Flag.USER_SCOPE: "the machine-wide lock belongs to another user, so only this user's tests "
     "were kept apart; let LEM_LOCK_DIR name a folder that both can write",
     Flag.WHOLE_BOARD: "the GPU is split (MIG) and the figure is that of the whole board, which you "
     "asserted to be yours alone (energy.own_board)",
+    Flag.WINDOW_BELOW_LATENCY: "a window was shorter than half of its requests took, so chance "
+    "decides how many end in it; raise min_window",
     Reason.BOARD_LIMIT: "the GPU was slowed down by a limit of its board",
     Reason.BUSY_AT_REST: "the GPU was in use while nothing was asked of it, so somebody else's "
     "work is in its energy, whether the driver shows the process or not; run when it is free",
@@ -126,6 +148,7 @@ _TEXTS: dict[str, str] = {
     Reason.NO_DRIVER: "there is no NVIDIA driver; install it, or hand the GPU through to the "
     "container",
     Reason.NO_PERMISSION: "this user may not read the counter; `lem doctor` says how to allow it",
+    Reason.NO_REQUESTS: "no request was due in a window; raise traffic.rate or min_window",
     Reason.NO_TICK: "the energy counter did not advance while its next tick was waited for",
     Reason.POWER_BRAKE: "an external power brake slowed the GPU down; check the power supply",
     Reason.POWER_TOO_HIGH: "the energy would mean more power than the limit of the device allows; "
@@ -133,6 +156,7 @@ _TEXTS: dict[str, str] = {
     Reason.POWER_TOO_LOW: "the energy would mean less than half of the idle power; the counter "
     "missed a part",
     Reason.RELIABILITY: "the GPU was slowed down to keep its voltage reliable",
+    Reason.REQUESTS_FAILED: "more requests failed than traffic.most_failed allows",
     Reason.THERMAL_SLOWDOWN: "the GPU was slowed down because it was hot; improve its cooling, or "
     "let it cool down before (--lem-gap, measure.cooldown_c)",
     Reason.TOKEN_COUNT: "the tokens that the backend reports, returns and was asked for differ",

@@ -16,6 +16,11 @@ _NGRAM = Path(__file__).parent / "ngram"
 _STANDIN = Path(__file__).parent / "standin"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, so that no worker is left with them at the end."""
+    items.sort(key=lambda item: item.path.parent != _STANDIN)
+
+
 @pytest.fixture(autouse=True)
 def _no_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep runs within tests off the page and the log of the job that runs the tests."""

@@ -14,12 +14,13 @@ _.pytest_runtest_makereport, _.pytest_fixture_setup, _.pedantic, _.__class__
 _.pytest_runtest_logreport, _.pytest_sessionfinish, _.pytest_terminal_summary, _.longrepr
 _.TransformersBackend, _.EstimatedMeter, _.NvmlMeter, _.RaplMeter, _.SimulatedMeter
 _._do_import, _._do_load, _._do_prepare, _._do_arm, _._do_run, _._do_score, _._do_collect
+_._do_start, _._do_hold, _._do_stop
 _.__getattr__, _.model_config
 
 # Called by pydantic.
 _._lengths_and_sampling_agree, _._parts_fit_the_source, _._limits_leave_room
 _._prompts_have_one_source, _._some_stand_alone, _._one_name_for_each_precision
-_._known_format, _._version_in_quotes
+_._known_format, _._version_in_quotes, _._each_process_has_its_own
 
 # Called, or read, by users' tests.
 _.inference, _.arun, _.window, _.energy_j

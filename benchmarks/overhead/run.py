@@ -1,4 +1,4 @@
-"""What the harness costs: throughput, start-up, collection, sampling, as paired ratios in one run.
+"""What the harness costs: throughput, start-up, collection, sampling, traffic; paired in one run.
 
 A benchmark, not a test: a missed goal is printed and exits 0; only a part that could not run
 exits 1.
@@ -19,6 +19,7 @@ import comparing
 import sampling
 import startup
 import throughput
+import traffic
 from pairing import Figure
 
 PARTS = {
@@ -27,6 +28,7 @@ PARTS = {
     "collection": collection,
     "sampling": sampling,
     "comparing": comparing,
+    "traffic": traffic,
 }
 
 

@@ -19,6 +19,7 @@ def option(
     companions: Mapping[str, Any] | None = None,
     is_alone: bool = False,
     is_read_back: bool = True,
+    is_tried: bool = True,
     **limits: Any,
 ) -> Any:
     """Return a field of a frozen dataclass.
@@ -26,11 +27,12 @@ def option(
     Arguments:
         default: its value; null and "auto" leave the choice to the library.
         description: one or two sentences.
-        examples: values that work on any machine; smoke tests run each of them.
+        examples: values that work on any machine.
         on_gpu: further values, which need a GPU.
         companions: other options that must be set with it, as they would be in a file.
         is_alone: whether no other option is to be tried together with it.
         is_read_back: whether the live engine tells what is in force, so that it can be compared.
+        is_tried: whether its examples mean something on any machine, so that smoke tests run them.
         limits: `ge`, `gt`, `le`, `lt`, `pattern`, `min_length`, as pydantic knows them.
 
     """
@@ -39,6 +41,7 @@ def option(
         "companions": dict(companions or {}),
         "is_alone": is_alone,
         "is_read_back": is_read_back,
+        "is_tried": is_tried,
     }
     return field(
         default=default,
@@ -66,6 +69,7 @@ class BackendOptions:
         ["/opt/venvs/other/bin/python"],
         is_alone=True,
         is_read_back=False,
+        is_tried=False,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from pytest_lem.workloads.workload import Workload
 
@@ -29,13 +29,20 @@ class Request:
     """What became of one request. Times are CLOCK_MONOTONIC seconds.
 
     Attributes:
-        input_tokens: tokens of the prompt, padding not counted.
-        token_ids: tokens generated, up to and with the first end-of-sequence token.
-        reported_tokens: how many the engine says it generated, for the audit.
+        input_tokens: tokens of the prompt, padding not counted; None where nobody told.
+        token_ids: tokens generated, up to and with the first end-of-sequence token; empty where an
+            engine gives texts only, which then says `output_tokens`.
+        reported_tokens: how many the engine says it generated, for the audit; None: no word of it.
         sent_s: when the engine was given the request.
-        token_times_s: when each token was there; empty without streaming.
+        token_times_s: when each token was there, or each piece of text where a server sends several
+            tokens at once; empty without streaming.
         done_s: when the engine gave the request back.
-        batch: the most requests that the engine had in one step while this one ran.
+        batch: the most requests that the engine had in one step while this one ran; None where it
+            does not tell.
+        output_tokens: how many were generated; left out, it is the number of `token_ids`.
+        text: what was generated, from an engine that gives no ids.
+        scheduled_s: when it was due, in traffic.
+        error: why it failed, in a few words; None if it did not.
         queue_s: how long it waited in the engine; None where the engine does not tell.
         cached_tokens: tokens of the prompt that were not computed; None where it does not tell.
         preemptions: how often it was put aside; None where it does not tell.
@@ -44,26 +51,60 @@ class Request:
 
     """
 
-    input_tokens: int
+    input_tokens: int | None
     token_ids: list[int]
-    reported_tokens: int
+    reported_tokens: int | None
     sent_s: float
     token_times_s: list[float]
     done_s: float
-    batch: int
+    batch: int | None
+    output_tokens: int | None = None
+    text: str | None = None
+    scheduled_s: float | None = None
+    error: str | None = None
     queue_s: float | None = None
     cached_tokens: int | None = None
     preemptions: int | None = None
     kv_cache_share: float | None = None
 
+    def __post_init__(self) -> None:
+        """Count the ids where nothing else was said."""
+        if self.output_tokens is None and self.error is None:
+            self.output_tokens = len(self.token_ids)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A workload as the engine wants it: tokenised, batched, checked against the context."""
+    """A workload as the engine wants it: tokenised, batched, checked against the context.
+
+    `input_tokens` is None where only the engine will know.
+    """
 
     batches: Sequence[Any]
-    input_tokens: int
+    input_tokens: int | None
     requests: int
+
+
+class Sender(Protocol):
+    """Sends single requests to an engine that takes them at any time.
+
+    It is entered and used in one event loop.
+    """
+
+    async def __aenter__(self) -> Self:
+        """Connect."""
+
+    async def __aexit__(self, *error: object) -> None:
+        """Let go of everything."""
+
+    async def send(self, number: int) -> Request:
+        """Send one of the prepared batches, by its number, and return what became of it.
+
+        A request that fails is returned with its `error`.
+        """
+
+    async def look(self) -> dict[str, float]:
+        """Return what the engine says of itself now, by the names in `backends.openai.gauges`."""
 
 
 class Score(NamedTuple):
@@ -88,8 +129,11 @@ class Backend(Protocol):
     by `option`. The first of `precisions` is taken where none is asked for; `auto` among them is
     what a model's file has. `refuses` names settings of the workload that the engine cannot follow.
 
-    A backend may have a further method, `score(text: str) -> Score`, for the quality of a model; it
-    takes as much of the text as its context holds.
+    A backend may have further methods: `score(text: str) -> Score`, for the quality of a model,
+    takes as much of the text as its context holds. `sender(batches) -> Sender` takes traffic, from
+    batches of one request each; without it there are offline batches only. One whose engine is a
+    server in processes of its own has `is_server = True` and says in `load` where it is: `url`, and
+    `server_pid` if it has started it.
     """
 
     name: ClassVar[str]

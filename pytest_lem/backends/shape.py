@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_lem.backends.demo import DEMO_MODEL, demo_gguf
 from pytest_lem.cache import cache_folder
@@ -23,6 +23,15 @@ BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "fp8": 1}
 #: Bytes of the numbers that libraries convert, by their names in safetensors.
 _FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 _LONGEST_HEADER = 100_000_000  # bytes, the limit of the format
+
+
+class Tensor(NamedTuple):
+    """A tensor in a file: its type by the name in safetensors, its shape, and what it takes."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +80,7 @@ class Shape:
 def shape_of(model: str) -> Shape | None:
     """Return what is known of a model by what the user wrote; None when its files are not here."""
     folder = folder_of(model)
-    config = _json_in(folder / "config.json") if folder else None
+    config = json_in(folder / "config.json") if folder else None
     if folder is None or config is None:
         return None
     text = config.get("text_config")  # the language part of models that also see
@@ -118,19 +127,19 @@ def _hub_cache() -> Path:
 
 def _shape(config: Mapping[str, Any], weights: Weights | None) -> Shape:
     """Read a configuration in the names of Llama and its kin, or in those of GPT-2."""
-    heads = _number(config, "num_attention_heads", "n_head")
-    kv_heads = _number(config, "num_key_value_heads")
+    heads = number_in(config, "num_attention_heads", "n_head")
+    kv_heads = number_in(config, "num_key_value_heads")
     if kv_heads is None and not config.get("multi_query"):
         kv_heads = heads
-    layers = _number(config, "num_hidden_layers", "n_layer")
-    hidden_size = _number(config, "hidden_size", "n_embd")
-    head_size = _number(config, "head_dim")
+    layers = number_in(config, "num_hidden_layers", "n_layer")
+    hidden_size = number_in(config, "hidden_size", "n_embd")
+    head_size = number_in(config, "head_dim")
     if head_size is None and heads and hidden_size:
         head_size = hidden_size // heads
     kv_numbers = None
     if layers and kv_heads and head_size and not _is_mixed(config):
         kv_numbers = 2 * layers * kv_heads * head_size
-    length = _number(config, "max_position_embeddings", "n_positions")
+    length = number_in(config, "max_position_embeddings", "n_positions")
     return Shape(
         heads=heads,
         kv_heads=kv_heads,
@@ -142,7 +151,8 @@ def _shape(config: Mapping[str, Any], weights: Weights | None) -> Shape:
     )
 
 
-def _number(config: Mapping[str, Any], *names: str) -> int | None:
+def number_in(config: Mapping[str, Any], *names: str) -> int | None:
+    """Return the first of these that is a whole number above 0."""
     found = (config.get(name) for name in names)
     return next((n for n in found if isinstance(n, int) and n > 0), None)
 
@@ -163,7 +173,7 @@ def _is_mixed(config: Mapping[str, Any]) -> bool:
 
 def _weights(folder: Path, config: Mapping[str, Any]) -> Weights | None:
     """Count the weights in the files that libraries take: safetensors first, then PyTorch's."""
-    if files := _safetensors(folder):
+    if files := safetensors_in(folder):
         return _in_safetensors(files)
     if files := sorted(folder.glob("*.bin")):
         stored = BYTES.get(str(config.get("dtype") or config.get("torch_dtype")))
@@ -175,9 +185,9 @@ def _weights(folder: Path, config: Mapping[str, Any]) -> Weights | None:
     return Weights(floats=0, floats_bytes=0, kept_bytes=files[0].stat().st_size)
 
 
-def _safetensors(folder: Path) -> list[Path]:
+def safetensors_in(folder: Path) -> list[Path]:
     """Return the files that the index names, else all; some models come in two forms."""
-    if index := _json_in(folder / "model.safetensors.index.json"):
+    if index := json_in(folder / "model.safetensors.index.json"):
         return sorted({folder / name for name in index.get("weight_map", {}).values()})
     only = folder / "model.safetensors"
     return [only] if only.is_file() else sorted(folder.glob("*.safetensors"))
@@ -186,21 +196,22 @@ def _safetensors(folder: Path) -> list[Path]:
 def _in_safetensors(files: list[Path]) -> Weights | None:
     floats = floats_bytes = kept_bytes = 0
     try:
-        for dtype, size_bytes in (tensor for path in files for tensor in _tensors(path)):
-            if dtype in _FLOATS:
-                floats += size_bytes // _FLOATS[dtype]
-                floats_bytes += size_bytes
+        for tensor in (tensor for path in files for tensor in tensors_in(path)):
+            if tensor.dtype in _FLOATS:
+                floats += tensor.size_bytes // _FLOATS[tensor.dtype]
+                floats_bytes += tensor.size_bytes
             else:
-                kept_bytes += size_bytes
+                kept_bytes += tensor.size_bytes
     except (OSError, ValueError, TypeError, KeyError, AttributeError):  # damaged in whatever way
         return None
     return Weights(floats=floats, floats_bytes=floats_bytes, kept_bytes=kept_bytes)
 
 
-def _tensors(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield type and size in bytes of each tensor of a safetensors file, out of its header.
+def tensors_in(path: Path) -> Iterator[Tensor]:
+    """Yield each tensor of a safetensors file, out of its header.
 
-    The header is JSON after its length in eight bytes.
+    The header is JSON after its length in eight bytes. Raises OSError, ValueError, TypeError,
+    KeyError or AttributeError for a file that is damaged.
     """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -208,10 +219,11 @@ def _tensors(path: Path) -> Iterator[tuple[str, int]]:
     for name, tensor in header.items():
         if name != "__metadata__":
             first, last = tensor["data_offsets"]
-            yield tensor["dtype"], last - first
+            yield Tensor(name, tensor["dtype"], tuple(tensor["shape"]), last - first)
 
 
-def _json_in(path: Path) -> dict[str, Any] | None:
+def json_in(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file; None where there is none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_lem.cli.cost import cost_of
 from pytest_lem.cli.printing import complain, draw, say
 from pytest_lem.cli.reference import find_session
 from pytest_lem.gate.afterwards import history_for, judge_session, unmeasured
@@ -41,15 +42,23 @@ class Against:
 
 
 def run(
-    reference: str, *, store: Path, against: Against | None, fields: Sequence[str], form: str
+    reference: str,
+    *,
+    store: Path,
+    against: Against | None,
+    cost: tuple[Path | None, Sequence[str]],
+    fields: Sequence[str],
+    form: str,
 ) -> int:
     """Print the report of a run; return 1 when a verdict fails, else 0.
 
+    `cost` are a file and assignments of settings from which figures are derived.
     Raises LemError for whatever is not there, cannot be read or makes no sense.
     """
     gc.disable()  # a hundred thousand entries stay until the end; to look for garbage costs as much
     home = Store(store)
     session = find_session(home, reference)
+    session.cost = cost_of(session, *cost).model_dump(mode="json")
     summary = summary_of(session, fields, "--group-by")
     if against:
         summary.compare(_judged(home, session, against))

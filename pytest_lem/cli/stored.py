@@ -29,6 +29,7 @@ over the cycles; a group has the geometric mean of its cases.
   lem report latest
   lem report latest --group-by backend,batch_size --format csv
   lem report latest --baseline main --fail-on output_throughput_tok_s:2
+  lem report latest --set cost.grid_gco2e_per_kwh=350 --set cost.pue=1.2
 """
 _CLEAN_EPILOG = """\
 exit status:
@@ -84,6 +85,18 @@ def add_report(commands: Any) -> None:  # the class of argparse has no public na
         "file, a journal or a session",
     )
     _add_gate(report)
+    report.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="cost.NAME=VALUE",
+        help="derive cost and emissions with this (repeatable): cost.grid_gco2e_per_kwh, "
+        "cost.price_per_kwh, cost.currency, cost.pue",
+    )
+    report.add_argument(
+        "--config", type=Path, metavar="FILE", help="take the settings `cost` from this file"
+    )
     report.add_argument(
         "--group-by",
         type=_words,
@@ -273,6 +286,7 @@ def _report(arguments: argparse.Namespace) -> int:
         arguments.reference,
         store=arguments.store,
         against=against,
+        cost=(arguments.config, arguments.settings),
         fields=arguments.group_by,
         form=arguments.format,
     )

@@ -10,15 +10,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pytest_lem.config.cost import CostSettings
 from pytest_lem.config.dataset import SYNTHETIC, DatasetSettings
 from pytest_lem.config.gate import GateSettings
 from pytest_lem.config.pair import PairSettings
 from pytest_lem.config.quality import QualitySettings
 from pytest_lem.config.section import Name, Section
+from pytest_lem.config.traffic import SloSettings, TrafficSettings
 from pytest_lem.config.workload import WorkloadSettings
 
 #: Version of the configuration format: a new major breaks old files, a new minor only adds.
-CONFIG_VERSION = "1.5"
+CONFIG_VERSION = "1.6"
 
 #: Other names under which people know a precision.
 _PRECISION_ALIASES = {
@@ -262,11 +264,14 @@ class Settings(Section):
     )
     workload: WorkloadSettings = Field(default_factory=WorkloadSettings)
     dataset: DatasetSettings = Field(default_factory=DatasetSettings)
+    traffic: TrafficSettings = Field(default_factory=TrafficSettings)
+    slo: SloSettings = Field(default_factory=SloSettings)
     measure: MeasureSettings = Field(default_factory=MeasureSettings)
     energy: EnergySettings = Field(default_factory=EnergySettings)
     gate: GateSettings = Field(default_factory=GateSettings)
     pair: PairSettings = Field(default_factory=PairSettings)
     quality: QualitySettings = Field(default_factory=QualitySettings)
+    cost: CostSettings = Field(default_factory=CostSettings)
     backends: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="One section for each backend, in that library's own names.",

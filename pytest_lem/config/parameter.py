@@ -46,6 +46,7 @@ class Parameter:
         companions: values of others beside it that an example needs, by their own names.
         is_alone: whether no other option is to be tried together with it.
         is_read_back: whether its backend says that the live engine tells what is in force.
+        is_tried: whether its examples mean something on any machine.
         description: one or two sentences; empty where nobody wrote them.
 
     """
@@ -59,6 +60,7 @@ class Parameter:
     companions: Mapping[str, Any]
     is_alone: bool
     is_read_back: bool
+    is_tried: bool
     description: str
 
 
@@ -116,6 +118,7 @@ def _parameter(path: str, field: FieldInfo) -> Parameter:
         companions=_plain(traits.get("companions", {})),
         is_alone=traits.get("is_alone") is True,
         is_read_back=traits.get("is_read_back") is True,
+        is_tried=traits.get("is_tried") is not False,
         description=str(field.description or ""),
     )
 

@@ -14,8 +14,6 @@ from pytest_lem.config.parameter import Parameter, option_parameters, settings_p
 from pytest_lem.config.workload import WorkloadSettings
 
 _WORKLOAD = "workload."
-#: No example can know an interpreter in which the engine is installed.
-_NOT_TRIED = "python"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +61,7 @@ def trials_of(
     wanted = [
         (parameter, value, needs_gpu)
         for parameter in option_parameters(options)
-        if parameter.path != _NOT_TRIED
+        if parameter.is_tried
         for value, needs_gpu in _values(parameter, is_quick=is_quick)
     ]
     chosen = ["auto"] if "auto" in precisions else precisions

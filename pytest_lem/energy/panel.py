@@ -77,12 +77,15 @@ class Panel:
         return {k: v for m in self.meters for k, v in self.found[m.name].constants.items()}
 
     def open(self, scope: Scope) -> None:
-        """Open every meter for `scope`, closing what was open before."""
+        """Open every meter for `scope`, closing what was open before.
+
+        Work of no process that is known here has no energy that could be read here.
+        """
         self.close()
         self._scope = scope
-        for meter in self.meters:
+        for meter in self._reading:
             meter.open(scope)
-        if self.watch:
+        if self.watch and scope.pids:
             self.watch.open(scope)
 
     def turn_to(self, scope: Scope) -> None:
@@ -92,12 +95,12 @@ class Panel:
 
     def begin(self) -> Edges:
         """Read the first edge of every meter; the first of them may wait for its source."""
-        watch = self.watch.begin() if self.watch else None
-        return Edges([meter.begin() for meter in self.meters], watch)
+        watch = self.watch.begin() if self.watch and not self._is_blind else None
+        return Edges([meter.begin() for meter in self._reading], watch)
 
     def end(self, edges: Edges, start_s: float, end_s: float) -> Reading:
         """Read the last edge of every meter, in the opposite order, and look back."""
-        pairs = reversed(list(zip(self.meters, edges.meters, strict=True)))
+        pairs = reversed(list(zip(self._reading, edges.meters, strict=True)))
         energies = [_checked(e) for meter, edge in pairs for e in meter.end(edge, start_s, end_s)]
         reading = Reading(
             energies=energies,
@@ -121,6 +124,15 @@ class Panel:
         self._scope = None
         for meter in self.meters:
             meter.close()
+
+    @property
+    def _is_blind(self) -> bool:
+        return self._scope is not None and not self._scope.pids
+
+    @property
+    def _reading(self) -> list[Meter]:
+        """Return the meters that can tell something of the scope."""
+        return [] if self._is_blind else self.meters
 
     def shut(self) -> None:
         """Close every meter for good and end what was started to look after devices."""

@@ -49,7 +49,7 @@ class Watch:
 
     def open(self, scope: Scope) -> None:
         """Turn to the devices of a scope."""
-        self._follow(scope.gpu_uuids)
+        self._follow(scope.gpu_uuids, scope.pids)
 
     def begin(self) -> WatchEdge:
         """Look before a window."""
@@ -108,8 +108,8 @@ class Watch:
         """End the sampling process."""
         self._recorder.close()
 
-    def _follow(self, uuids: Sequence[str]) -> None:
-        self._guard.follow(uuids)
+    def _follow(self, uuids: Sequence[str], pids: Sequence[int] = ()) -> None:
+        self._guard.follow(uuids, pids)
         self._recorder.follow(self._guard.uuids)
 
     def _devices(self, series: Series) -> list[str]:

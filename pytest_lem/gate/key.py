@@ -9,10 +9,23 @@ from pytest_lem.case import digest
 from pytest_lem.errors import config_error, did_you_mean
 from pytest_lem.results.comparability import FACTS
 
-#: What defines a case, beside the facts; options and workload have further names below them.
-_SETTINGS = ("backend", "batch_size", "model", "name", "options", "precision", "unit", "workload")
+#: What defines a case, beside the facts.
+_SETTINGS = (
+    "backend",
+    "batch_size",
+    "model",
+    "name",
+    "options",
+    "precision",
+    "slo",
+    "traffic",
+    "unit",
+    "workload",
+)
+#: Those that have further names below them.
+_DEEP = frozenset({"options", "slo", "traffic", "workload", "meter"})
 #: What must be known, by the kind of case: nobody can say whether the unknown agrees.
-_KNOWN = {"infer": ("backend.version",)}
+_KNOWN = {"infer": ("backend.version",), "serve": ("backend.version",)}
 _MODEL = ("model.sha256", "model.revision")
 
 
@@ -86,7 +99,7 @@ def unknown_facts(kind: str, facts: Mapping[str, Any]) -> list[str]:
 
 def _check(name: str, origin: str) -> None:
     known = {*FACTS, *_SETTINGS, *(fact.partition(".")[0] for fact in FACTS)}
-    if name not in known and name.partition(".")[0] not in {"options", "workload", "meter"}:
+    if name not in known and name.partition(".")[0] not in _DEEP:
         raise config_error(f"{origin}: no field {name!r}; {did_you_mean(name, sorted(known))}")
 
 

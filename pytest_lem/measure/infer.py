@@ -1,4 +1,4 @@
-"""Measuring an offline batch: a model in its host process, a workload, rounds."""
+"""Measuring a language model: a host process with the engine, work for it, rounds."""
 
 from __future__ import annotations
 
@@ -9,32 +9,23 @@ from typing import Any
 
 from pytest_lem.backends.host.pool import HostPool, Loaded
 from pytest_lem.backends.protocol import Score
-from pytest_lem.energy.conditions import Reading
 from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.panel import Panel
 from pytest_lem.errors import FailureKind, LemError
-from pytest_lem.flags import Flag, Reason
+from pytest_lem.flags import Flag
 from pytest_lem.measure.applied import Difference, batch_difference, load_differences, refused
 from pytest_lem.measure.cold import cold_start
 from pytest_lem.measure.idle import IDLE, device_of, idle_flags
 from pytest_lem.measure.leftover import Leftover
 from pytest_lem.measure.loading import Loading, Look
+from pytest_lem.measure.offline import Offline
+from pytest_lem.measure.online import Online
 from pytest_lem.measure.plan import InferPlan
 from pytest_lem.measure.rest import Rests
-from pytest_lem.measure.round import (
-    Measurement,
-    Phase,
-    Round,
-    Work,
-    flags_of,
-    metered_phase,
-    round_of,
-)
-from pytest_lem.measure.warmup import BIN_S, Bin, WarmUp
+from pytest_lem.measure.round import Measurement, Phase, Round, flags_of, metered_phase
+from pytest_lem.measure.server import scope_of_server
 from pytest_lem.workloads.quality import QUALITY_TEXT
-from pytest_lem.workloads.workload import Workload
 
-PREFILL = "prefill"
 #: Failures after which an engine is not asked again.
 _BROKEN = (FailureKind.ENGINE, FailureKind.OOM)
 
@@ -61,7 +52,10 @@ class InferRun:
         self._rests = rests
         self.measurement = Measurement()
         self._turn: tuple[Loaded, Scope] | None = None
-        self._repetitions = 1
+        self._offline = Offline(plan, panel, rests, self.measurement)
+        self._work: Offline | Online = self._offline
+        if plan.online:
+            self._work = Online(plan, plan.online, panel, self.measurement)
         self._loading = Loading(plan, pool, panel, self.measurement, look=look, leftover=leftover)
 
     def measure(self) -> Measurement:
@@ -70,8 +64,8 @@ class InferRun:
             for seq in range(self._plan.method.rounds):
                 self.take_round(seq)
             self._rest_at_end()
-            if self._plan.method.is_split:
-                self._measure_prefill()
+            if self._plan.method.is_split and not (self._plan.online or self._plan.is_server):
+                self._offline.measure_prefill(self._on_turn())
         return self.measurement
 
     @contextmanager
@@ -115,9 +109,10 @@ class InferRun:
     def take_round(self, seq: int, **place: Any) -> Round:
         """Measure one round; `place` are further fields of it."""
         loaded = self._on_turn()
-        found, reading = self._round(loaded, seq, self._repetitions, **place)
-        self.measurement.add(found, reading)
-        return found
+        found, reading = self._work.round(loaded, seq)
+        placed = replace(found, load_id=loaded.load_id, **place)
+        self.measurement.add(placed, reading)
+        return placed
 
     @contextmanager
     def _loaded(self) -> Iterator[Loaded]:
@@ -138,9 +133,17 @@ class InferRun:
         found.applied = dict(loaded.applied)
         found.environment = dict(loaded.environment)
         self._check(load_differences(self._plan.spec, found.applied))
-        uuids = tuple(found.applied.get("device_uuids") or ())
-        self._turn = (loaded, Scope(pids=(loaded.host.pid,), gpu_uuids=uuids))
+        scope = self._scope(loaded)
+        self._turn = (loaded, replace(scope, is_steady=self._plan.online is not None))
         self._panel.open(self._turn[1])  # anew, since the load has shown what it uses
+
+    def _scope(self, loaded: Loaded) -> Scope:
+        """Return whose energy counts: that of the engine, wherever it runs."""
+        found = self.measurement
+        if self._plan.is_server:
+            return scope_of_server(found.applied, self._panel, found)
+        uuids = tuple(found.applied.get("device_uuids") or ())
+        return Scope(pids=(loaded.host.pid,), gpu_uuids=uuids)
 
     def _on_turn(self) -> Loaded:
         """Return the host, with the meters turned to it: another run may have used them since."""
@@ -156,8 +159,9 @@ class InferRun:
     def _look_back(self) -> None:
         """Judge what only all rounds show."""
         found = self.measurement
-        asked = len(self._plan.workload.batches(self._plan.batch_size)[0])
-        self._check(batch_difference(asked, found.applied["batch_size"]))
+        if self._plan.online is None:
+            asked = len(self._plan.workload.batches(self._plan.batch_size)[0])
+            self._check(batch_difference(asked, found.applied["batch_size"]))
         found.flags |= flags_of(found.rounds, self._panel)
         found.flags |= idle_flags(found.rounds, found.phases)
 
@@ -171,8 +175,8 @@ class InferRun:
             raise refused(differences)
 
     def _make_ready(self, loaded: Loaded) -> None:
-        self._phase("prepare", lambda: self._prepare(loaded, self._plan.workload))
-        self._repetitions = self._phase("warmup", lambda: self._warm_up(loaded))
+        self._phase("prepare", lambda: self._work.prepare(loaded))
+        self._phase("warmup", lambda: self._work.warm_up(loaded))
         _leave_out_unused(self.measurement.phases)
         self._idle_before(loaded)
 
@@ -190,125 +194,12 @@ class InferRun:
         else:
             self._rests.idle(self.measurement)
 
-    def _measure_prefill(self) -> None:
-        """Measure the same requests with a single output token, which the prefill makes.
-
-        Prompts are computed anew each time: the backends measured here keep no prefix cache.
-        """
-        loaded = self._on_turn()
-        workload = replace(
-            self._plan.workload, output_tokens=1, min_output_tokens=None, requests=None
-        )
-        self._prepare(loaded, workload)
-        start_s, end_s = self._run(loaded, 1)
-        warm_up = WarmUp(cv=1.0, max_s=0.0)
-        warm_up.add(Bin(start_s=start_s, end_s=end_s))
-        repetitions = warm_up.repetitions_for(self._plan.method.min_window_s)
-        for seq in range(self._plan.method.rounds):
-            window, reading = self._round(loaded, seq, repetitions, workload=workload)
-            self.measurement.reasons |= set(window.reasons)
-            self.measurement.flags |= reading.flags
-            self.measurement.phases.append(
-                Phase(
-                    name=PREFILL,
-                    start_s=window.start_s,
-                    end_s=window.end_s,
-                    energies=window.energies,
-                    work=window.work,
-                )
-            )
-
-    def _prepare(self, loaded: Loaded, workload: Workload) -> None:
-        self._ask(
-            loaded,
-            "prepare",
-            "prepared",
-            workload=workload.plain(),
-            batch_size=self._plan.batch_size,
-        )
-
-    def _warm_up(self, loaded: Loaded) -> int:
-        """Return the repetitions of a window. A warm host runs once, to find their length."""
-        method = self._plan.method
-        max_s = 0 if loaded.is_warm else method.warmup_max_s
-        warm_up = WarmUp(cv=method.warmup_cv, max_s=max_s, calm_s=method.warmup_calm_s)
-        repetitions = 1
-        while not warm_up.is_over:
-            start_s, end_s = self._run(loaded, repetitions)
-            warm_up.add(
-                Bin(
-                    start_s=start_s,
-                    end_s=end_s,
-                    repetitions=repetitions,
-                    power_w=self._panel.power_w(start_s, end_s),
-                    temperature_c=self._panel.temperature_c(start_s, end_s),
-                )
-            )
-            if self._panel.has_sensor:
-                repetitions = warm_up.repetitions_for(BIN_S)
-        if not loaded.is_warm and not warm_up.is_steady and method.warmup_max_s > 0:
-            self.measurement.flags.add(Flag.UNSTEADY)
-        loaded.is_warm = True
-        return warm_up.repetitions_for(method.min_window_s)
-
-    def _round(
-        self,
-        loaded: Loaded,
-        seq: int,
-        repetitions: int,
-        *,
-        workload: Workload | None = None,
-        **place: Any,
-    ) -> tuple[Round, Reading]:
-        self._rests.before_round()
-        self._ask(loaded, "arm", "armed")
-        loaded.host.settle(timeout_s=self._plan.timeout_s)
-        edges = self._panel.begin()
-        start_s, end_s = self._run(loaded, repetitions)
-        reading = self._panel.end(edges, start_s, end_s)
-        collected = self._ask(loaded, "collect", "collected")
-        requests = collected["requests"]
-        if workload is None:
-            self._keep(collected)
-        found = round_of(
-            seq,
-            start_s,
-            end_s,
-            reading,
-            _work(requests),
-            requests=requests,
-            reasons=_audit(requests, workload or self._plan.workload),
-        )
-        return replace(found, load_id=loaded.load_id, **place), reading
-
-    def _keep(self, collected: dict[str, Any]) -> None:
-        found = self.measurement
-        found.text = collected["text"] if found.text is None else found.text
-        for name in ("peak_host_memory_bytes", "peak_device_memory_bytes"):
-            setattr(found, name, collected[name])
-        largest = max((request["batch"] for request in collected["requests"]), default=None)
-        found.applied["batch_size"] = largest
-
-    def _run(self, loaded: Loaded, repetitions: int) -> tuple[float, float]:
-        ran = self._ask(loaded, "run", "ran", repetitions=repetitions)
-        return ran["start_s"], ran["end_s"]
-
     def _ask(self, loaded: Loaded, kind: str, answer: str, **fields: Any) -> dict[str, Any]:
         return loaded.host.ask(kind, answer, timeout_s=self._plan.timeout_s, **fields)
 
     def _phase(self, name: str, work: Callable[[], Any]) -> Any:
         result, _ = metered_phase(self._panel, name, work, self.measurement)
         return result
-
-
-def _audit(requests: list[dict[str, Any]], workload: Workload) -> list[Reason]:
-    """Compare what the backend reports, what it returned, and what was asked for."""
-    for request in requests:
-        returned = len(request["token_ids"])
-        is_short = workload.ignore_eos and returned != workload.output_tokens
-        if is_short or returned != request["reported_tokens"]:
-            return [Reason.TOKEN_COUNT]
-    return []
 
 
 def _leave_out_unused(phases: list[Phase]) -> None:
@@ -318,11 +209,3 @@ def _leave_out_unused(phases: list[Phase]) -> None:
     for number, phase in enumerate(earlier):
         kept = [e for e in phase.energies if device_of(e) in used]
         phases[number] = replace(phase, energies=kept)
-
-
-def _work(requests: list[dict[str, Any]]) -> Work:
-    return Work(
-        requests=len(requests),
-        input_tokens=sum(request["input_tokens"] for request in requests),
-        output_tokens=sum(len(request["token_ids"]) for request in requests),
-    )

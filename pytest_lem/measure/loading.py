@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from pytest_lem.backends.host.pool import HostPool, Loaded
+from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.backends.shape import shape_of
+from pytest_lem.backends.structure import structure_of
 from pytest_lem.energy.meter import Scope
 from pytest_lem.energy.panel import Panel
 from pytest_lem.flags import Flag
@@ -70,7 +72,7 @@ class Loading:
             self._found.flags.add(Flag.MEMORY_LEFT)
 
     def _check(self) -> None:
-        if self._look is None:
+        if self._look is None or self._plan.is_server:  # which has its own view of it
             return
         plan, spec = self._plan, self._plan.spec
         is_open = any(map(spec.options.get, _OPEN_OPTIONS))
@@ -108,7 +110,7 @@ class Loading:
             Phase(name=f"load/{span['name']}", start_s=span["start_s"], end_s=span["end_s"])
             for span in applied.pop("spans", ())
         ]
-        loaded.applied = applied
+        loaded.applied = {**applied, "structure": _structure(plan.spec, applied)}
 
     def _ask(self, loaded: Loaded, kind: str, answer: str, **fields: Any) -> Any:
         """Ask for a step, as a phase of the same name."""
@@ -119,3 +121,13 @@ class Loading:
     def _phase(self, name: str, work: Callable[[], Any]) -> Any:
         result, _ = metered_phase(self._panel, name, work, self._found)
         return result
+
+
+def _structure(spec: LoadSpec, applied: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the structure of what was loaded, as its files tell it, or the reason why not."""
+    if name := next(filter(spec.options.get, _OPEN_OPTIONS), None):
+        return {"reason": f"backends.{spec.backend}.{name} may have changed them"}
+    location = applied.get("model_location", spec.model)
+    if location is None:
+        return {"reason": "its server does not show the files"}
+    return structure_of(location, applied.get("model_revision"))

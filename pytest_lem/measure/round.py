@@ -23,11 +23,22 @@ TEMPERATURE_SPREAD_C = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What was done in a window; None where a count has no meaning for the kind of case."""
+    """What was done in a window; None where a count has no meaning for the kind of case.
+
+    Attributes:
+        requests: those that were answered.
+        due_requests: of traffic, those that were due in the window.
+        failed_requests: how many of them failed.
+        good_requests: how many kept all limits on latency; None without limits.
+
+    """
 
     calls: int | None = None
     units: float | None = None
     requests: int | None = None
+    due_requests: int | None = None
+    failed_requests: int | None = None
+    good_requests: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     steps: int | None = None
@@ -40,6 +51,7 @@ class Round:
     """One window: when it was, what was done in it, what it took.
 
     Attributes:
+        engine: what a server told of itself meanwhile, None where it told nothing.
         load_id: the loading of the model that served it.
         side, pair, stage: its place in a paired comparison, None elsewhere.
 
@@ -53,6 +65,7 @@ class Round:
     requests: list[dict[str, Any]] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
     conditions: Conditions = field(default_factory=Conditions)
+    engine: dict[str, float] | None = None
     load_id: str | None = None
     side: str | None = None
     pair: int | None = None

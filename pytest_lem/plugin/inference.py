@@ -44,6 +44,8 @@ class Inference:
         precision: str | None = None,
         batch_size: int | None = None,
         workload: Workload | Mapping[str, Any] | None = None,
+        traffic: Mapping[str, Any] | None = None,
+        slo: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
         measure: Mapping[str, Any] | None = None,
     ) -> InferenceResult:
@@ -51,7 +53,9 @@ class Inference:
 
         What is not given comes from the test's own parameters of that name, then from the
         marker, the command line, the environment, the ini file, the configuration file and the
-        preset. `options` are the backend's own settings, `measure` those of `measure.*`.
+        preset. `options` are the backend's own settings, `measure` those of `measure.*`. With
+        `traffic`, settings of `traffic.*`, requests arrive over time instead of in batches; `slo`
+        are the limits on their latency.
         Raises LemError with a `kind` when the case cannot be measured; the record of the
         failure is kept.
         """
@@ -61,6 +65,8 @@ class Inference:
             "precision": precision,
             "batch_size": batch_size,
             "workload": workload,
+            "traffic": traffic,
+            "slo": slo,
             "options": options,
             "measure": measure,
         }

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_lem.backends.protocol import LoadSpec
-from pytest_lem.case import Case, infer_case
+from pytest_lem.case import Case, infer_case, serve_case
 from pytest_lem.config.grid import Combination
 from pytest_lem.config.layers import Layers
 from pytest_lem.config.models import Settings
 from pytest_lem.config.resolve import Resolved
 from pytest_lem.config.workload import WorkloadSettings
-from pytest_lem.errors import config_error
-from pytest_lem.measure.plan import InferPlan
+from pytest_lem.errors import FailureKind, LemError, config_error
+from pytest_lem.measure.plan import InferPlan, TrafficPlan
+from pytest_lem.measure.slo import Slo
 from pytest_lem.plugin.availability import has_interpreter, lacking_precision, missing_backend
 from pytest_lem.plugin.items import combination, param
 from pytest_lem.plugin.markers import mark_of
@@ -25,10 +27,16 @@ from pytest_lem.plugin.session import LemSession
 from pytest_lem.plugin.settings import axis_values, options_of
 from pytest_lem.registry import BACKENDS, find, load
 from pytest_lem.workloads.dataset import with_dataset
+from pytest_lem.workloads.traffic import Traffic, read_times
 from pytest_lem.workloads.workload import Workload
 
-#: Parameters of a test that the fixture takes by their name.
-_PARAMETERS = (*AXES, "workload")
+#: Parameters of a test that the fixture takes by their name, and the settings they stand for.
+_PARAMETERS = {
+    **{name: (name,) for name in (*AXES, "workload", "traffic", "slo")},
+    **{name: ("traffic", name) for name in ("arrivals", "rate", "concurrency", "burstiness")},
+}
+#: Prompts of a dataset that traffic takes by turns, unless it is told how many.
+_MOST_PROMPTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +66,10 @@ def layers_for(
     for path, value in (("rounds", mark.rounds), ("min_window_s", mark.min_window)):
         if value is not None:
             layers.put(("measure", path), value, "marker")
-    for name in _PARAMETERS:
-        is_swept = swept is not None and swept.sets(name)
+    for name, place in _PARAMETERS.items():
+        is_swept = swept is not None and swept.sets(".".join(place))
         if (value := param(item, name)) is not None and not is_swept:
-            layers.put((name,), _fields(value), _origin(session.config, name))
+            layers.put(place, _fields(value), _origin(session.config, name))
     for name, value in arguments.items():
         if value is not None and name != "options":
             layers.put((name,), _fields(value), "argument")
@@ -78,9 +86,7 @@ def plan(session: LemSession, layers: Layers) -> Planned:
     settings = resolved.settings
     backend = _backend(settings, layers)
     options = asdict(resolved.options_of(settings.backend, options_of))
-    workload = with_dataset(
-        Workload.from_plain(settings.workload.model_dump()), settings.dataset, settings.batch_size
-    )
+    workload, online = _work(settings)
     precision = settings.precision or backend.precisions[0]
     spec = LoadSpec(
         backend=settings.backend,
@@ -90,13 +96,12 @@ def plan(session: LemSession, layers: Layers) -> Planned:
         max_batch_size=_largest_batch(session, settings),
     )
     defaults = asdict(backend.Options())
-    case = infer_case(
-        backend=settings.backend,
-        model=settings.model,
-        precision=precision,
-        batch_size=settings.batch_size,
-        workload=workload.canonical(settings.batch_size),
-        options={name: value for name, value in options.items() if value != defaults[name]},
+    case = _case(
+        settings,
+        precision,
+        workload,
+        online,
+        {name: value for name, value in options.items() if value != defaults[name]},
     )
     infer_plan = InferPlan(
         spec=spec,
@@ -107,12 +112,75 @@ def plan(session: LemSession, layers: Layers) -> Planned:
         method=session.method(resolved),
         timeout_s=settings.measure.timeout_s,
         gpu_uuids=session.visible_gpus if options.get("device") != "cpu" else (),
+        online=online,
+        slo=Slo(**settings.slo.model_dump()),
+        is_server=getattr(backend, "is_server", False),
         case_key=case.key,
         is_strict=settings.strict,
         is_scored=settings.quality.perplexity and not session.is_off,
         is_cold=settings.measure.isolation == "case",
     )
     return Planned(case, infer_plan, resolved)
+
+
+def _work(settings: Settings) -> tuple[Workload, TrafficPlan | None]:
+    """Return what is asked of the model, and the traffic in which it comes, if it does."""
+    workload = Workload.from_plain(settings.workload.model_dump())
+    asked = settings.traffic
+    if asked.arrivals is None:
+        return with_dataset(workload, settings.dataset, settings.batch_size), None
+    workload = with_dataset(workload, settings.dataset, _MOST_PROMPTS)
+    workload = replace(workload, requests=workload.requests or len(workload.prompts))
+    traffic = Traffic(
+        arrivals=asked.arrivals,
+        concurrency=asked.concurrency,
+        rate=asked.rate,
+        burstiness=asked.burstiness,
+        times_s=_times(settings),
+        ramp_s=asked.ramp_s,
+    )
+    online = TrafficPlan(
+        traffic=traffic, seed=settings.seed, drain_s=asked.drain_s, most_failed=asked.most_failed
+    )
+    return workload, online
+
+
+def _times(settings: Settings) -> tuple[float, ...] | None:
+    """Return the times of a replay; raises LemError (`data`) if they end before a window would."""
+    asked, window_s = settings.traffic, settings.measure.min_window_s
+    if asked.timestamps is None:
+        return None
+    times = read_times(Path(asked.timestamps).expanduser())
+    if times[-1] < asked.ramp_s + window_s:
+        raise LemError(
+            f"the timestamps in {asked.timestamps} last {times[-1]:g} s, and ramp and window need "
+            f"{asked.ramp_s + window_s:g} s (traffic.ramp_s, measure.min_window_s)",
+            kind=FailureKind.DATA,
+        )
+    return times
+
+
+def _case(
+    settings: Settings,
+    precision: str,
+    workload: Workload,
+    online: TrafficPlan | None,
+    options: Mapping[str, Any],
+) -> Case:
+    common = {"backend": settings.backend, "model": settings.model, "precision": precision}
+    if online is None:
+        size = settings.batch_size
+        return infer_case(
+            **common, batch_size=size, workload=workload.canonical(size), options=options
+        )
+    return serve_case(
+        **common,
+        workload=workload.canonical(1),
+        traffic=online.traffic.canonical(),
+        label=online.traffic.label,
+        slo=settings.slo.model_dump(),
+        options=options,
+    )
 
 
 def unplanned_case(item: pytest.Item, arguments: Mapping[str, Any]) -> Case:

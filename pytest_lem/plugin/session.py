@@ -109,6 +109,9 @@ class LemSession:
         if record is not None and self.earlier is not None:
             if (name := record.environment) and name in self.earlier.environments:
                 self._environments[name] = self.earlier.environments[name]
+            from pytest_lem.results.derived import derive_again
+
+            derive_again(record, self.base.settings.cost)
             records_of(item).append(record)
         return record
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_lem.config.assignment import assign
 from pytest_lem.config.layers import Layers
 from pytest_lem.errors import LemError, config_error
 from pytest_lem.plugin.options import AXES, MODES, OPTIONS, Given, Option, given, words
@@ -182,7 +183,7 @@ def _put(layers: Layers, option: Option, found: Given) -> None:
             layers.put(("preset",), "smoke", found.origin)
     elif name == "set":
         for assignment in found.value:
-            _assign(layers, assignment, found.origin)
+            assign(layers, assignment, found.origin)
     elif name in AXES:
         values = words(str(found.value))
         if len(values) == 1:
@@ -214,17 +215,3 @@ def _number(found: Given, kind: type, unit: str) -> Any:
         return kind(str(found.value).removesuffix("%"))
     except ValueError:
         raise config_error(f"{found.origin}: say {unit}, not {found.value!r}") from None
-
-
-def _assign(layers: Layers, assignment: str, origin: str) -> None:
-    import yaml
-
-    name, equals, text = assignment.partition("=")
-    path = tuple(part.strip() for part in name.split("."))
-    if not equals or not all(path):
-        raise config_error(f"{origin}: write a setting as path=value, not {assignment!r}")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise config_error(f"{origin} {name}: {text!r} is not a value in YAML") from None
-    layers.put(path, value, f"{origin} {name}")

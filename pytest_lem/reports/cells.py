@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_lem.energy.reading import Tier
+from pytest_lem.reports.derived import DERIVED_TITLES, derived_text
 from pytest_lem.reports.figures import ESTIMATE_MARK, SHORT_NAMES, UNKNOWN, plain, rate
 from pytest_lem.reports.grouping import shown
 from pytest_lem.reports.rows import Estimate, Row, is_of_energy
 from pytest_lem.results.definitions import METRICS
+from pytest_lem.results.derived import DERIVED
 
 #: Figures that have a column where any row knows them, in the order of the columns, with the unit
 #: of the cells; those without one are rates, whose column has it.
@@ -22,11 +24,13 @@ _UNITS = {
     "ttft_s": "s",
     "tpot_s": "s",
     "power_mean_w": "W",
+    "mfu": None,
     "peak_device_memory_bytes": "B",
     "peak_host_memory_bytes": "B",
 }
 #: Figures that a narrow terminal gives up, the first first.
 DISPENSABLE = (
+    "mfu",
     "peak_host_memory_bytes",
     "peak_device_memory_bytes",
     "power_mean_w",
@@ -36,12 +40,13 @@ DISPENSABLE = (
 )
 #: A spread below this many per cent is shown as none.
 _LEAST_PERCENT = 0.01
-_TITLES = {**SHORT_NAMES, "power_mean_w": "power"}
+_TITLES = {**SHORT_NAMES, **DERIVED_TITLES, "power_mean_w": "power", "mfu": "MFU"}
 
 
 def columns_of(rows: Sequence[Row]) -> list[str]:
     """Return the figures that any of the rows knows."""
-    return [n for n in _UNITS if any(row.figures[n].value is not None for row in rows)]
+    known = (name for name in (*_UNITS, *DERIVED) if name in rows[0].figures)
+    return [n for n in known if any(row.figures[n].value is not None for row in rows)]
 
 
 def title_of(name: str) -> str:
@@ -61,9 +66,12 @@ def figure_cell(row: Row, name: str) -> str:
     estimate = row.figures[name]
     if estimate.value is None:
         return UNKNOWN
-    metric = METRICS[name].of(estimate.value, n=estimate.cycles)
-    unit = _UNITS[name]
-    text = rate(metric) if unit is None else plain(metric, unit)
+    if name in DERIVED:
+        text = derived_text(name, estimate.value, estimate.unit)
+    else:
+        metric = METRICS[name].of(estimate.value, n=estimate.cycles)
+        unit = _UNITS[name]
+        text = rate(metric) if unit is None else plain(metric, unit)
     is_estimate = is_of_energy(name) and row.tier == Tier.ESTIMATED
     return f"{ESTIMATE_MARK if is_estimate else ''}{text}{_spread(estimate)}"
 

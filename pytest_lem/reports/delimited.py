@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_lem.gate.verdict import Verdict, worst
-from pytest_lem.reports.rows import Row
+from pytest_lem.reports.rows import Estimate, Row
 from pytest_lem.reports.summary import Summary
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.definitions import GATEABLE
@@ -21,9 +21,9 @@ _SETTINGS = ("backend", "model", "precision", "batch_size")
 def delimited(summary: Summary) -> str:
     """Return the lines, the first of them with the names of the columns.
 
-    Which columns there are depends on nothing but the fields by which cases are grouped and
-    whether there is a baseline. Figures are in the unit at the end of their name, unrounded; what
-    is not known is empty.
+    Which columns there are depends on nothing but the fields by which cases are grouped, whether
+    there is a baseline, and which settings of `cost` are there. Figures are in the unit at the end
+    of their name, unrounded; what is not known is empty.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -37,14 +37,22 @@ def _cells(row: Row, summary: Summary) -> Iterator[tuple[str, Any]]:
     yield "run", summary.session.run
     yield from _of_group(row) if summary.fields else _of_case(row)
     for name in FIGURES:
-        estimate = row.figures[name]
-        low, high = estimate.interval or (None, None)
-        yield name, estimate.value
-        yield f"{name}_low", low
-        yield f"{name}_high", high
-        yield f"{name}_sufficiency", estimate.sufficiency
+        yield from _of_figure(name, row.figures[name])
+    if summary.derived:
+        yield "cost_currency", summary.cost.currency
+        yield "cost_pue", summary.cost.pue
+    for name in summary.derived:
+        yield from _of_figure(f"derived_{name}", row.figures[name])
     if summary.gate:
         yield from _of_gate(row.comparisons)
+
+
+def _of_figure(name: str, estimate: Estimate) -> Iterator[tuple[str, Any]]:
+    low, high = estimate.interval or (None, None)
+    yield name, estimate.value
+    yield f"{name}_low", low
+    yield f"{name}_high", high
+    yield f"{name}_sufficiency", estimate.sufficiency
 
 
 def _of_case(row: Row) -> Iterator[tuple[str, Any]]:

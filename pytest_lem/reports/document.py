@@ -9,12 +9,11 @@ from pydantic_core import to_json
 from pytest_lem.reports.bootstrap import CONFIDENCE
 from pytest_lem.reports.rows import Estimate, Row
 from pytest_lem.reports.summary import Summary
-from pytest_lem.results.definitions import METRICS
 from pytest_lem.results.entry import FIGURES
 
 
 def document(summary: Summary) -> str:
-    """Return the document: `run`, `group_by`, `rows`, `gate`, `comparisons`, `notes`.
+    """Return the document: `run`, `group_by`, `cost`, `rows`, `gate`, `comparisons`, `notes`.
 
     Figures are in the unit that stands beside them; what is not known is null, with the reason.
     """
@@ -31,7 +30,8 @@ def document(summary: Summary) -> str:
         "group_by": list(summary.fields),
         "group_mean": "geometric" if summary.fields else None,
         "confidence": CONFIDENCE,
-        "rows": [_row(row, is_group=bool(summary.fields)) for row in summary.rows],
+        "cost": summary.cost.model_dump() if summary.derived else None,
+        "rows": [_row(row, summary) for row in summary.rows],
         "gate": gate
         and {
             "baseline": gate.baseline,
@@ -46,11 +46,14 @@ def document(summary: Summary) -> str:
     return to_json(content, inf_nan_mode="null").decode() + "\n"
 
 
-def _row(row: Row, *, is_group: bool) -> dict[str, Any]:
-    figures = {name: _figure(estimate) for name, estimate in row.figures.items()}
-    if is_group:
+def _row(row: Row, summary: Summary) -> dict[str, Any]:
+    figures = {
+        "figures": {name: _figure(row.figures[name]) for name in FIGURES},
+        "derived": {name: _figure(row.figures[name]) for name in summary.derived},
+    }
+    if summary.fields:
         cases = [entry.key for entry in row.entries]
-        return {"group": row.labels, "cases": cases, "energy_tier": row.tier, "figures": figures}
+        return {"group": row.labels, "cases": cases, "energy_tier": row.tier, **figures}
     (entry,) = row.entries
     return {
         "key": entry.key,
@@ -65,14 +68,14 @@ def _row(row: Row, *, is_group: bool) -> dict[str, Any]:
         "flags": entry.flags,
         "energy_tier": entry.tier,
         "output_tokens": entry.output_tokens,
-        "figures": figures,
+        **figures,
     }
 
 
 def _figure(estimate: Estimate) -> dict[str, Any]:
     return {
         "value": estimate.value,
-        "unit": METRICS[estimate.name].unit,
+        "unit": estimate.unit,
         "interval": estimate.interval and list(estimate.interval),
         "cases": estimate.cases,
         "cycles": estimate.cycles,

@@ -37,7 +37,7 @@ _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, 
 def scaled(value: float, unit: str) -> str:
     """Return a value with three digits and the prefix that suits it: `12.3 mJ`."""
     factor, prefix = _prefix(value)
-    return f"{_digits(value / factor)} {prefix}{unit}"
+    return f"{digits(value / factor)} {prefix}{unit}"
 
 
 def energy(metric: Metric, unit: str) -> str:
@@ -45,7 +45,7 @@ def energy(metric: Metric, unit: str) -> str:
     if metric.value is None:
         return UNKNOWN
     mark = ESTIMATE_MARK if metric.tier == Tier.ESTIMATED else ""
-    return f"{mark}{scaled(metric.value, unit)} {_spread(metric)}".rstrip()
+    return f"{mark}{scaled(metric.value, unit)} {spread(metric)}".rstrip()
 
 
 def is_prefill(record: Record) -> bool:
@@ -66,7 +66,7 @@ def plain(metric: Metric, unit: str) -> str:
 
 def rate(metric: Metric) -> str:
     """Return a rate without its unit, which the column has: `23.1`."""
-    return UNKNOWN if metric.value is None else _digits(metric.value)
+    return UNKNOWN if metric.value is None else digits(metric.value)
 
 
 def duration(seconds: float) -> str:
@@ -81,7 +81,8 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min"
 
 
-def _spread(metric: Metric) -> str:
+def spread(metric: Metric) -> str:
+    """Return the relative uncertainty of a metric: `±4 %`."""
     if metric.u is None or not metric.value:
         return "±?"
     percent = 100 * metric.u / abs(metric.value)
@@ -89,17 +90,18 @@ def _spread(metric: Metric) -> str:
 
 
 def _prefix(value: float) -> tuple[float, str]:
-    size = abs(_three_digits(value))
+    size = abs(_threedigits(value))
     return next(((f, p) for f, p in _PREFIXES if size >= f), _PREFIXES[-1] if size else (1.0, ""))
 
 
-def _digits(value: float) -> str:
+def digits(value: float) -> str:
+    """Return a number with three digits."""
     if value == 0:
         return "0"
-    places = max(0, 2 - floor(log10(abs(_three_digits(value)))))
+    places = max(0, 2 - floor(log10(abs(_threedigits(value)))))
     return f"{value:.{places}f}"
 
 
-def _three_digits(value: float) -> float:
+def _threedigits(value: float) -> float:
     """Return what is left after rounding, so that 999.9 counts as a thousand."""
     return float(f"{value:.2e}")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from statistics import fmean, geometric_mean
 from typing import Any
 
+from pytest_lem.config.cost import CostSettings
 from pytest_lem.energy.reading import TIERS, Tier
 from pytest_lem.reports.bootstrap import interval
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.definitions import METRICS
+from pytest_lem.results.derived import DERIVED, SOURCE, derived_names, factor_of, unit_of
 from pytest_lem.results.entry import FIGURES, Entry, Figure
 
 #: A figure is known well enough when half of its interval is at most this share of it.
@@ -36,6 +38,7 @@ class Estimate:
         cases: how many are in it.
         cycles: measurements of each of them, the least.
         missing: cases like them of which it is not known, so that they are not in it.
+        unit: its unit.
         reason: why `value` is None.
 
     """
@@ -46,7 +49,13 @@ class Estimate:
     cases: int = 0
     cycles: int = 0
     missing: int = 0
+    unit: str = ""
     reason: str | None = None
+
+    def __post_init__(self) -> None:
+        """Take the unit of the metric where none was given."""
+        if not self.unit:
+            object.__setattr__(self, "unit", METRICS[self.name].unit)
 
     @property
     def half_width(self) -> float | None:
@@ -59,7 +68,8 @@ class Estimate:
     @property
     def sufficiency(self) -> Sufficiency | None:
         """Judge it; None where nothing is known, or for a maximum, which no interval describes."""
-        if self.value is None or METRICS[self.name].statistic == "maximum":
+        is_maximum = self.name in METRICS and METRICS[self.name].statistic == "maximum"
+        if self.value is None or is_maximum:
             return None
         if self.half_width is None:
             return Sufficiency.TOO_FEW_CYCLES
@@ -74,6 +84,19 @@ class Row:
     entries: Sequence[Entry]
     figures: dict[str, Estimate]
     comparisons: list[Comparison] = field(default_factory=list)
+
+    def derive(self, cost: CostSettings) -> None:
+        """Add the figures that follow from the energy per output token and the settings."""
+        source = self.figures[SOURCE]
+        for name in derived_names(cost):
+            factor, interval = factor_of(name, cost) or 0.0, source.interval
+            self.figures[name] = replace(
+                source,
+                name=name,
+                unit=unit_of(name, cost),
+                value=None if source.value is None else source.value * factor,
+                interval=interval and (interval[0] * factor, interval[1] * factor),
+            )
 
     @property
     def tier(self) -> str | None:
@@ -160,4 +183,4 @@ def _unlike(name: str, entries: Sequence[Entry]) -> str | None:
 
 def is_of_energy(name: str) -> bool:
     """Tell whether joules are in a figure."""
-    return name.startswith("energy") or name == "power_mean_w"
+    return name.startswith("energy") or name == "power_mean_w" or name in DERIVED

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pytest_lem.config.cost import CostSettings
 from pytest_lem.flags import explained
 from pytest_lem.reports.bootstrap import LEAST_CYCLES
 from pytest_lem.reports.cells import title_of
 from pytest_lem.reports.grouping import group_rows
 from pytest_lem.reports.rows import WIDEST, Row, Sufficiency, row_of_case
 from pytest_lem.results.comparison import Comparison
+from pytest_lem.results.derived import basis_of, cost_in, derived_names
 from pytest_lem.results.session import Session
 
 #: Exit statuses of pytest after which every test that was selected has run.
@@ -59,6 +61,18 @@ class Summary:
     rows: Sequence[Row]
     fields: Sequence[str] = field(default=())
     gate: Gate | None = None
+    cost: CostSettings = field(default_factory=CostSettings)
+
+    def derive(self, cost: CostSettings) -> None:
+        """Add to each row what follows from its energy and these settings."""
+        self.cost = cost
+        for row in self.rows:
+            row.derive(cost)
+
+    @property
+    def derived(self) -> list[str]:
+        """Return the names of the figures that are derived."""
+        return derived_names(self.cost)
 
     def compare(self, gate: Gate) -> None:
         """Take what a gate said, and give each row what was said of its cases."""
@@ -84,6 +98,7 @@ class Summary:
             *self.gaps(),
             *(self._on_groups(shown) if self.fields else ()),
             *self._on_sufficiency(shown),
+            *filter(None, [basis_of(self.cost)]),
             *self._on_circumstances(),
         ]
 
@@ -165,7 +180,9 @@ def summary_of(session: Session, fields: Sequence[str], origin: str) -> Summary:
         rows = group_rows(session.entries, fields, origin)
     else:
         rows = [row_of_case(entry) for entry in session.entries]
-    return Summary(session=session, rows=rows, fields=fields)
+    summary = Summary(session=session, rows=rows, fields=fields)
+    summary.derive(cost_in(session.cost or {}))
+    return summary
 
 
 def _plural(count: int, noun: str) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 from pytest_lem.energy.reading import Tier
 from pytest_lem.flags import Flag, explained
 from pytest_lem.reports.console import text_from
+from pytest_lem.reports.derived import derived_lines
 from pytest_lem.reports.figures import (
     ESTIMATE_MARK,
     UNKNOWN,
@@ -49,6 +50,12 @@ def _precision(record: Record) -> str:
     return str(record.applied.get("precision", asked)) if asked == "auto" else asked
 
 
+def _failed(record: Record) -> str:
+    """Return the share of failed requests, where there are any."""
+    share = record.metrics["request_failure_rate"].value
+    return f"{share:.1%}" if share else UNKNOWN
+
+
 _CYCLE: Column = ("cycle", lambda r: str(r.cycle or ""))
 _INFER_NAMES: tuple[Column, ...] = (
     ("backend", _setting("backend")),
@@ -68,6 +75,23 @@ _INFER_FIGURES: tuple[Column, ...] = (
     ("power", lambda r: _power_mark(r) + plain(r.metrics["power_mean_w"], "W")),
     ("memory", lambda r: plain(_memory(r), "B")),
 )
+_SERVE_NAMES: tuple[Column, ...] = (
+    *_INFER_NAMES[:3],
+    ("traffic", lambda r: r.case.key.split("/")[4]),
+    *_INFER_NAMES[4:],
+)
+_SERVE_FIGURES: tuple[Column, ...] = (
+    ("J/token", lambda r: energy(per_token(r), "J")),
+    ("J/good request", lambda r: energy(r.metrics["energy_per_good_request_j"], "J")),
+    ("good/s", lambda r: rate(r.metrics["goodput_req_s"])),
+    ("request/s", lambda r: rate(r.metrics["request_throughput_req_s"])),
+    ("token/s", lambda r: rate(r.metrics["output_throughput_tok_s"])),
+    ("TTFT", lambda r: plain(r.metrics["ttft_s"], "s")),
+    ("TPOT", lambda r: plain(r.metrics["tpot_s"], "s")),
+    ("E2E", lambda r: plain(r.metrics["e2e_latency_s"], "s")),
+    ("failed", _failed),
+    ("power", lambda r: _power_mark(r) + plain(r.metrics["power_mean_w"], "W")),
+)
 _CALL_NAMES: tuple[Column, ...] = (("case", lambda r: r.case.key), _CYCLE)
 _CALL_FIGURES: tuple[Column, ...] = (
     ("J/call", lambda r: energy(r.metrics["energy_per_call_j"], "J")),
@@ -77,9 +101,9 @@ _CALL_FIGURES: tuple[Column, ...] = (
     ("power", lambda r: _power_mark(r) + plain(r.metrics["power_mean_w"], "W")),
 )
 #: What names a row where there is only one.
-_ROW_NAMES = frozenset({"batch", "case"})
+_ROW_NAMES = frozenset({"batch", "case", "traffic"})
 #: Figures that a narrow terminal gives up, the first first.
-_DISPENSABLE = ("memory", "power", "E2E", "unit", "TPOT", "s/call", "TTFT")
+_DISPENSABLE = ("memory", "power", "E2E", "unit", "TPOT", "s/call", "request/s", "TTFT")
 #: Width that a name needs at most before it is folded.
 _NAME_WIDTH = 40
 #: Characters of a device that are shown: enough of a UUID to tell boards apart.
@@ -100,6 +124,7 @@ def _parts(records: Sequence[Record], width: int, verbosity: int) -> list[Render
     parts: list[RenderableType] = []
     for kind, names, figures in (
         ("infer", _INFER_NAMES, _INFER_FIGURES),
+        ("serve", _SERVE_NAMES, _SERVE_FIGURES),
         ("call", _CALL_NAMES, _CALL_FIGURES),
     ):
         rows = [r for r in measured if r.case.kind == kind]
@@ -164,6 +189,7 @@ def _details(record: Record) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(record.case.key, style="bold")]
     if record.sample:
         parts.append(Padding(Text(f"{record.sample.prompt!r} -> {record.sample.text!r}"), (0, 2)))
+    parts += [Padding(Text(line), (0, 2)) for line in derived_lines(record)]
     return [*parts, Padding(table, (0, 2))]
 
 

@@ -12,6 +12,8 @@ from pytest_lem.flags import Flag
 from pytest_lem.measure.idle import Device, Idle, idle_by_device
 from pytest_lem.measure.round import Measurement, Phase, Round, Work
 from pytest_lem.results.comparability import comparability
+from pytest_lem.results.derived import cost_in, derived_of
+from pytest_lem.results.flops import count_flops
 from pytest_lem.results.metrics import metrics_of, null_metrics
 from pytest_lem.results.record import (
     CaseRecord,
@@ -19,6 +21,7 @@ from pytest_lem.results.record import (
     Comparability,
     EnergyRecord,
     IsolationRecord,
+    Metric,
     PhaseRecord,
     Record,
     RequestRecord,
@@ -66,6 +69,7 @@ def build_record(
     kind, message = failure or (None, None)
     has_rounds = bool(measurement.rounds)
     flags = measurement.flags | context.flags
+    metrics = _metrics(measurement, context, message)
     return Record(
         case=_case(case),
         nodeid=context.nodeid,
@@ -86,9 +90,8 @@ def build_record(
         resume_key=context.resume_key,
         source_sha256=context.source_sha256,
         comparability=_comparability(measurement, context),
-        metrics=metrics_of(measurement)
-        if has_rounds
-        else null_metrics(message or "nothing was measured"),
+        metrics=metrics,
+        derived=derived_of(metrics, cost_in(context.requested.get("cost"))),
         rounds=_rounds(measurement),
         phases=[_phase(phase) for phase in measurement.phases],
         quality={} if context.outputs is None else {"outputs": context.outputs},
@@ -97,6 +100,13 @@ def build_record(
         flags=sorted(flags),
         isolation=context.isolation,
     )
+
+
+def _metrics(measurement: Measurement, context: Context, message: str | None) -> dict[str, Metric]:
+    if not measurement.rounds:
+        return null_metrics(message or "nothing was measured")
+    count_flops(measurement)
+    return metrics_of(measurement, context.devices)
 
 
 def _comparability(measurement: Measurement, context: Context) -> Comparability:
@@ -163,6 +173,7 @@ def _round(r: Round, idle: dict[Device, Idle]) -> RoundRecord:
         clocks=conditions.clocks,
         temperatures=conditions.temperatures,
         utilisation=conditions.utilisation,
+        engine=r.engine,
         throttling=conditions.throttling,
         validity="invalid" if r.reasons else "valid",
         reasons=r.reasons,
@@ -175,12 +186,15 @@ def _work(work: Work) -> WorkRecord:
 
 def _request(request: dict[str, Any], t0: float) -> RequestRecord:
     """Return the timeline relative to the round, to the microsecond."""
+    scheduled_s = request["scheduled_s"]
     return RequestRecord(
         input_tokens=request["input_tokens"],
-        output_tokens=len(request["token_ids"]),
+        output_tokens=request["output_tokens"],
+        scheduled=None if scheduled_s is None else round(scheduled_s - t0, 6),
         sent=round(request["sent_s"] - t0, 6),
         token_times=[round(time_s - t0, 6) for time_s in request["token_times_s"]],
         done=round(request["done_s"] - t0, 6),
+        error=request["error"],
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pytest_lem.results.record import Metric, Statistic
 
-DEFINITIONS_VERSION = "1.3"
+DEFINITIONS_VERSION = "1.4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,9 @@ METRICS: dict[str, Definition] = {
     ),
     "energy_per_request_j": Definition(
         "J/request", "lower", "ratio_of_sums", "gross joules / completed requests"
+    ),
+    "energy_per_good_request_j": Definition(
+        "J/request", "lower", "ratio_of_sums", "gross joules / requests that kept all limits"
     ),
     "energy_per_call_j": Definition("J/call", "lower", "ratio_of_sums", "gross joules / calls"),
     "energy_per_unit_j": Definition(
@@ -91,13 +94,28 @@ METRICS: dict[str, Definition] = {
         "unit/s", "higher", "ratio_of_sums", "units of work / seconds of the windows"
     ),
     "goodput_req_s": Definition(
-        "request/s", "higher", "ratio_of_sums", "requests that met all their limits / seconds"
+        "request/s", "higher", "ratio_of_sums", "requests that kept all their limits / seconds"
+    ),
+    "arrival_rate_req_s": Definition(
+        "request/s", None, "ratio_of_sums", "requests that were due in the windows / seconds"
+    ),
+    "request_failure_rate": Definition(
+        "1", "lower", "ratio_of_sums", "failed requests / those that were due in the windows"
+    ),
+    "dispatch_lateness_s": Definition("s", "lower", "median", "request sent - request due"),
+    "requests_running": Definition(
+        "1", None, "mean", "requests that the engine worked on at a time, as it tells"
+    ),
+    "requests_waiting": Definition(
+        "1", "lower", "mean", "requests that waited in the engine at a time, as it tells"
     ),
     "call_duration_s": Definition("s", "lower", "ratio_of_sums", "seconds of the windows / calls"),
-    "ttft_s": Definition("s", "lower", "median", "first token there - request dispatched"),
+    "ttft_s": Definition("s", "lower", "median", "first token there - request dispatched, or due"),
     "tpot_s": Definition("s", "lower", "median", "(E2E - TTFT) / (output tokens - 1), per request"),
     "itl_s": Definition("s", "lower", "median", "gaps between tokens, pooled over requests"),
-    "e2e_latency_s": Definition("s", "lower", "median", "last token there - request dispatched"),
+    "e2e_latency_s": Definition(
+        "s", "lower", "median", "last token there - request dispatched, or due in an open loop"
+    ),
     "queue_time_s": Definition("s", "lower", "median", "the request waited in the engine"),
     "peak_host_memory_bytes": Definition(
         "B", "lower", "maximum", "largest resident set of the host process"
@@ -113,8 +131,35 @@ METRICS: dict[str, Definition] = {
     "perplexity": Definition(
         "1", "lower", "mean", "exp of the mean of -ln(probability) over the tokens of a fixed text"
     ),
-    "flops_per_token": Definition("FLOP/token", None, "mean", "from the shapes of the parameters"),
-    "mfu": Definition("1", "higher", "mean", "achieved FLOP/s / peak FLOP/s of the device"),
+    "flops_per_token": Definition(
+        "FLOP/token",
+        None,
+        "ratio_of_sums",
+        "of an output token: 2 x parameters of the matrices that it is multiplied with (of experts "
+        "the active ones; output head counted, embedding not) + 4 x layers x heads x head size x "
+        "(prompt + output / 2)",
+    ),
+    "flop_throughput_per_s": Definition(
+        "FLOP/s",
+        "higher",
+        "ratio_of_sums",
+        "FLOPs of all prompt and output tokens that were computed in the windows / their seconds",
+    ),
+    "mfu": Definition(
+        "1",
+        "higher",
+        "ratio_of_sums",
+        "flop_throughput_per_s / dense peak FLOP/s of the boards in the precision of the products",
+    ),
+    "energy_per_flop_j": Definition(
+        "J/FLOP", "lower", "ratio_of_sums", "gross joules / FLOPs of the same windows"
+    ),
+    "energy_per_output_token_and_parameter_j": Definition(
+        "J/token",
+        "lower",
+        "ratio_of_sums",
+        "energy_per_output_token_j / parameters that an output token is multiplied with",
+    ),
 }
 
 #: What a gate may fail a test on. Not: what is derived from an idle power or an assumption, sums,
@@ -123,10 +168,12 @@ GATEABLE = (
     "energy_per_output_token_j",
     "energy_per_input_token_j",
     "energy_per_request_j",
+    "energy_per_good_request_j",
     "energy_per_call_j",
     "energy_per_unit_j",
     "output_throughput_tok_s",
     "request_throughput_req_s",
+    "goodput_req_s",
     "unit_throughput_per_s",
     "call_duration_s",
     "ttft_s",

@@ -28,8 +28,15 @@ from pytest_lem.results.record import (
 )
 from pytest_lem.results.statistics import percentile, root_sum
 
-#: Figures that an entry has: what can be gated, and what a change is explained by.
-FIGURES = (*GATEABLE, "power_mean_w", "batch_occupancy")
+#: Figures that an entry has: what can be gated, what a change is explained by, and arithmetic.
+FIGURES = (
+    *GATEABLE,
+    "power_mean_w",
+    "batch_occupancy",
+    "flops_per_token",
+    "mfu",
+    "energy_per_flop_j",
+)
 #: Those of callables, and those that every kind has; all others are of models.
 OF_CALLS = frozenset(
     {"energy_per_call_j", "energy_per_unit_j", "unit_throughput_per_s", "call_duration_s"}
@@ -43,7 +50,15 @@ _CLOCK_S = 1e-6
 _SPOILT = frozenset({Flag.CONTENDED, Flag.DUPLICATE_KEY})
 
 #: Flags under which measured energy decides nothing.
-_BRIEF = frozenset({Flag.SHORT_WINDOW, Flag.BRIEF_WINDOW, Flag.SHORTENED, Flag.UNSTEADY})
+_BRIEF = frozenset(
+    {
+        Flag.SHORT_WINDOW,
+        Flag.BRIEF_WINDOW,
+        Flag.SHORTENED,
+        Flag.UNSTEADY,
+        Flag.WINDOW_BELOW_LATENCY,
+    }
+)
 
 State = Literal["joined", "waiting", "never"]
 
@@ -253,11 +268,13 @@ def _tier(records: Sequence[Record]) -> str | None:
 
 
 def _requests(records: Sequence[Record]) -> Iterator[RequestRecord]:
-    return chain.from_iterable(r.requests for record in records for r in record.rounds)
+    """Yield the requests that were answered."""
+    found = chain.from_iterable(r.requests for record in records for r in record.rounds)
+    return (request for request in found if request.error is None)
 
 
 def _output_tokens(records: Sequence[Record]) -> float | None:
-    lengths = [request.output_tokens for request in _requests(records)]
+    lengths = [r.output_tokens for r in _requests(records) if r.output_tokens is not None]
     return fmean(lengths) if lengths else None
 
 
@@ -279,12 +296,13 @@ def _mean_condition(records: Sequence[Record], facts: str, name: str) -> float |
 
 def _ttft(request: RequestRecord) -> list[float]:
     times = request.token_times
-    return [times[0] - request.sent] if times else []
+    due = request.sent if request.scheduled is None else request.scheduled
+    return [times[0] - due] if times else []
 
 
 def _tpot(request: RequestRecord) -> list[float]:
-    times = request.token_times
-    return [(times[-1] - times[0]) / (len(times) - 1)] if len(times) > 1 else []
+    times, tokens = request.token_times, request.output_tokens or 0
+    return [(times[-1] - times[0]) / (tokens - 1)] if times and tokens > 1 else []
 
 
 _NOTHING = "the rounds hold nothing to work it out from"
@@ -295,12 +313,17 @@ _WEIGHTS: dict[str, Callable[[RoundRecord], float]] = {
     "energy_per_output_token_j": lambda r: r.work.output_tokens or 0,
     "energy_per_input_token_j": lambda r: r.work.input_tokens or 0,
     "energy_per_request_j": lambda r: r.work.requests or 0,
+    "energy_per_good_request_j": lambda r: r.work.good_requests or 0,
     "energy_per_call_j": lambda r: r.work.calls or 0,
     "energy_per_unit_j": lambda r: r.work.units or 0,
     "output_throughput_tok_s": lambda r: r.t1 - r.t0,
     "request_throughput_req_s": lambda r: r.t1 - r.t0,
+    "goodput_req_s": lambda r: r.t1 - r.t0,
     "unit_throughput_per_s": lambda r: r.t1 - r.t0,
     "power_mean_w": lambda r: r.t1 - r.t0,
     "call_duration_s": lambda r: r.work.calls or 0,
     "batch_occupancy": lambda r: r.work.requests or 0,
+    "flops_per_token": lambda r: r.work.output_tokens or 0,
+    "mfu": lambda r: r.t1 - r.t0,
+    "energy_per_flop_j": lambda r: r.work.flops or 0,
 }

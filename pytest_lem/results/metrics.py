@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Mapping
 from math import exp
 from statistics import fmean, harmonic_mean
 from typing import Any
@@ -11,29 +10,32 @@ from typing import Any
 from pytest_lem.energy.panel import MEASURED
 from pytest_lem.energy.reading import TIERS
 from pytest_lem.measure.round import Measurement, Round
+from pytest_lem.measure.slo import e2e_s
 from pytest_lem.results.definitions import METRICS
 from pytest_lem.results.engine import engine_metrics
+from pytest_lem.results.flops import flop_metrics
+from pytest_lem.results.latency import latency_metrics
 from pytest_lem.results.net import net_metrics
 from pytest_lem.results.pool import Count, Pool
 from pytest_lem.results.record import Metric
 from pytest_lem.results.sampled import sampled_metrics
 from pytest_lem.results.split import split_metrics
-from pytest_lem.results.statistics import distribution, expanded, root_sum, total
+from pytest_lem.results.statistics import expanded, root_sum, total
+from pytest_lem.results.traffic import traffic_metrics
 
 #: Logarithms beyond are as good as infinite, which no file can hold.
 _LARGEST_LOG = 500.0
-#: Why a metric has no value, for those that no part of this release computes.
-_NOT_COMPUTED = {
-    "goodput_req_s": "no limits on latency were set",
-    "flops_per_token": "not computed for this model",
-    "mfu": "not computed for this model",
-}
 
 
-def metrics_of(measurement: Measurement) -> dict[str, Metric]:
-    """Return every metric by name; those that have no value carry the reason."""
+def metrics_of(
+    measurement: Measurement, devices: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, Metric]:
+    """Return every metric by name; those that have no value carry the reason.
+
+    `devices` are descriptions of boards by UUID.
+    """
     pool = Pool(measurement.rounds, on_gpu=measurement.on_gpu)
-    found = {name: METRICS[name].null(reason) for name, reason in _NOT_COMPUTED.items()}
+    found: dict[str, Metric] = {}
     for name, count in _COUNTS.items():
         if name in _ENERGY:
             found[name] = pool.energy_over(name, count)
@@ -46,7 +48,10 @@ def metrics_of(measurement: Measurement) -> dict[str, Metric]:
     found |= split_metrics(pool, measurement.phases)
     found |= sampled_metrics(pool)
     found["energy_total_j"] = _total(pool)
-    found |= _latencies(pool)
+    per_token = found["energy_per_output_token_j"]
+    found |= flop_metrics(pool, measurement.applied, devices or {}, per_token)
+    found |= latency_metrics(pool)
+    found |= traffic_metrics(pool)
     found |= engine_metrics(pool)
     found |= _products(pool, found)
     found |= _memory(measurement)
@@ -102,62 +107,19 @@ def _total(pool: Pool) -> Metric:
 
 def _prefill_only(pool: Pool) -> Metric:
     """Return energy per prompt token where nothing but the prefill was in the windows."""
-    if any(len(request["token_ids"]) != 1 for request in pool.requests):
+    is_seen = pool.requests or not any(r.work.output_tokens for r in pool.rounds)
+    if not is_seen or any(r["output_tokens"] != 1 for r in pool.requests):
         reason = "decode was in the windows too; measure with workload.output_tokens: 1"
         return METRICS["energy_per_input_token_j"].null(reason)
     return pool.energy_over("energy_per_input_token_j", lambda r: r.work.input_tokens)
-
-
-def _latencies(pool: Pool) -> dict[str, Metric]:
-    if not pool.requests:
-        reason = "this kind of case has no requests"
-        return {name: METRICS[name].null(reason) for name in _LATENCY_SAMPLES}
-    return {
-        name: _latency(name, [x for request in pool.requests for x in samples(request)])
-        for name, samples in _LATENCY_SAMPLES.items()
-    }
-
-
-def _latency(name: str, samples: list[float]) -> Metric:
-    if not samples:
-        return METRICS[name].null("needs streaming and, but for TTFT, more than one token")
-    anchor = "dispatched" if name in {"ttft_s", "e2e_latency_s"} else None
-    return METRICS[name].of(n=len(samples), anchor=anchor, **distribution(samples))
-
-
-def _ttft(request: dict[str, Any]) -> list[float]:
-    times = request["token_times_s"]
-    return [times[0] - request["sent_s"]] if times else []
-
-
-def _tpot(request: dict[str, Any]) -> list[float]:
-    times = request["token_times_s"]
-    return [(times[-1] - times[0]) / (len(times) - 1)] if len(times) > 1 else []
-
-
-def _itl(request: dict[str, Any]) -> list[float]:
-    times = request["token_times_s"]
-    return [after - before for before, after in pairwise(times)]
-
-
-def _e2e(request: dict[str, Any]) -> list[float]:
-    return [request["done_s"] - request["sent_s"]]
-
-
-_LATENCY_SAMPLES: dict[str, Callable[[dict[str, Any]], list[float]]] = {
-    "ttft_s": _ttft,
-    "tpot_s": _tpot,
-    "itl_s": _itl,
-    "e2e_latency_s": _e2e,
-}
 
 
 def _products(pool: Pool, found: dict[str, Metric]) -> dict[str, Metric]:
     """Return the energy-delay products; their uncertainty is that of the energy alone."""
     per_request = found["energy_per_request_j"]
     request = METRICS["edp_request_js"].null(per_request.reason or "there are no requests")
-    if per_request.value is not None and pool.requests:
-        delay_s = fmean(x for r in pool.requests for x in _e2e(r))
+    if per_request.value is not None and pool.answered:
+        delay_s = fmean(e2e_s(request) for request in pool.answered)
         request = METRICS["edp_request_js"].of(
             per_request.value * delay_s,
             n=per_request.n,
@@ -206,6 +168,6 @@ def _occupancy(measurement: Measurement) -> Metric:
     definition = METRICS["batch_occupancy"]
     largest = measurement.applied.get("batch_size")
     if not largest:
-        return definition.null("this kind of case has no batches")
+        return definition.null("the engine does not tell, or this kind of case has no batches")
     batches = [request["batch"] for r in measurement.rounds for request in r.requests]
     return definition.of(harmonic_mean(batches) / largest, n=len(batches))

@@ -29,6 +29,7 @@ class Pool:
     def __init__(self, rounds: Sequence[Round], *, on_gpu: bool) -> None:
         self.rounds = rounds
         self.requests = [request for r in rounds for request in r.requests]
+        self.answered = [request for request in self.requests if request["error"] is None]
         self.on_gpu = on_gpu
         self.chosen = [headline(r.energies, on_gpu=on_gpu) for r in rounds]
         parts = [energy for energies in self.chosen for energy in energies]

@@ -66,7 +66,10 @@ class WorkRecord(Stored):
 
     calls: int | None = None
     units: float | None = None
-    requests: int | None = None
+    requests: int | None = Field(None, description="Answered ones.")
+    due_requests: int | None = Field(None, description="Of traffic: due in the window.")
+    failed_requests: int | None = Field(None, description="Those of them that failed.")
+    good_requests: int | None = Field(None, description="Those that kept all limits on latency.")
     input_tokens: int | None = None
     output_tokens: int | None = None
     steps: int | None = None
@@ -77,12 +80,15 @@ class WorkRecord(Stored):
 class RequestRecord(Stored):
     """The timeline of a request, in seconds since `t0` of its round."""
 
-    input_tokens: int
-    output_tokens: int
-    scheduled: float | None = None
+    input_tokens: int | None
+    output_tokens: int | None = Field(description="Null where the request failed.")
+    scheduled: float | None = Field(None, description="When it was due, in an open loop.")
     sent: float
-    token_times: list[float] = Field(description="When each token was there; empty: not streamed.")
+    token_times: list[float] = Field(
+        description="When each token was there, or each piece of text; empty: not streamed."
+    )
     done: float
+    error: str | None = Field(None, description="Why it failed.")
 
 
 class RoundRecord(Stored):
@@ -102,6 +108,9 @@ class RoundRecord(Stored):
     power: dict[str, Any] | None = Field(None, description="Sampled power, W, by device.")
     clocks: dict[str, Any] | None = Field(None, description="Mean clocks, MHz, by device.")
     temperatures: dict[str, Any] | None = Field(None, description="Degrees C, by device.")
+    engine: dict[str, float] | None = Field(
+        None, description="What a server told of itself: means, largest values, growth."
+    )
     utilisation: dict[str, Any] | None = Field(None, description="Share of time at work.")
     throttling: dict[str, Any] | None = Field(None, description="Seconds slowed down, by cause.")
     validity: Validity
@@ -206,6 +215,9 @@ class Record(Stored):
     source_sha256: str | None = Field(None, description="Of a `call` case's test function.")
     comparability: Comparability | None = None
     metrics: dict[str, Metric]
+    derived: dict[str, Metric] = Field(
+        {}, description="Worked out of `metrics` and `requested.cost`, not measured; never gated."
+    )
     rounds: list[RoundRecord] = []
     phases: list[PhaseRecord] = []
     quality: dict[str, Any] = {}

@@ -19,7 +19,7 @@ from pytest_lem.results.record import Record, Stored
 from pytest_lem.results.run import Run
 
 #: A new major breaks readers, a new minor only adds fields.
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 
 class RunFile(Stored):

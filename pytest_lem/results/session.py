@@ -18,6 +18,7 @@ from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.replace import replace
 from pytest_lem.results.columns import columns_json, entries_from
 from pytest_lem.results.definitions import DEFINITIONS_VERSION
+from pytest_lem.results.derived import shared_cost
 from pytest_lem.results.entry import Entry, entry_of, facts_name
 from pytest_lem.results.record import Comparability, Record, Stored
 from pytest_lem.results.run import Run
@@ -36,6 +37,9 @@ class Session(Stored):
     definitions_version: str = DEFINITIONS_VERSION
     git: dict[str, Any] | None = None
     preset: str | None = None
+    cost: dict[str, Any] | None = Field(
+        None, description="The settings `cost` of all its cases, if they derive anything."
+    )
     exit_status: int | None = None
     facts: dict[str, Comparability] = Field(
         {}, description="Facts that must agree, and those that warn, by the name in entries."
@@ -75,6 +79,7 @@ def session_of(
         started=run.started,
         git=git,
         preset=run.preset,
+        cost=shared_cost(record.requested for record in records),
         exit_status=run.exit_status,
         facts=facts_of(records),
         entries=entries_of(records),

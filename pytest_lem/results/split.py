@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_lem.measure.infer import PREFILL
+from pytest_lem.measure.offline import PREFILL
 from pytest_lem.measure.round import Phase, Round, Work
 from pytest_lem.results.definitions import METRICS
 from pytest_lem.results.pool import Pool, known_counts
@@ -16,6 +16,9 @@ _NAMES = ("prefill_energy_j", "decode_energy_j")
 
 def split_metrics(pool: Pool, phases: Sequence[Phase]) -> dict[str, Metric]:
     """Return the energy of a request up to its first token, and after it."""
+    if any(r.work.due_requests is not None for r in pool.rounds):
+        reason = "in traffic, prefill and decode of different requests run together"
+        return {name: METRICS[name].null(reason) for name in _NAMES}
     if not pool.requests:
         reason = "this kind of case has no requests"
         return {name: METRICS[name].null(reason) for name in _NAMES}
@@ -24,7 +27,7 @@ def split_metrics(pool: Pool, phases: Sequence[Phase]) -> dict[str, Metric]:
         on_gpu=pool.on_gpu,
     )
     if not prefill.rounds:
-        reason = "prefill was not measured by itself; set measure.split"
+        reason = "prefill was not measured by itself; set measure.split (not for servers)"
         return {name: METRICS[name].null(reason) for name in _NAMES}
     first = prefill.energy_over("prefill_energy_j", _requests)
     return dict(zip(_NAMES, (first, _decode(pool, prefill)), strict=True))

@@ -26,6 +26,7 @@ def test_an_option_has_its_traits_in_its_metadata() -> None:
         "on_gpu": [64],
         "companions": {"python": "python3"},
         "is_alone": False,
+        "is_tried": True,
         "is_read_back": True,
     }
 

@@ -154,7 +154,11 @@ def history(tmp_path, monkeypatch):
     who = {f"GIT_{w}_{x}": "a@b.c" for w in ("AUTHOR", "COMMITTER") for x in ("NAME", "EMAIL")}
     short = {"LEM_PRESET": "smoke", "LEM_METER": "estimated", "LEM_SET": "energy.sample_s=0"}
     # Whatever a busy machine does to the scatter, a verdict is `pass` or `regressed`.
-    quick = {"LEM_PROMISE": "1000000", "PYTEST_ADDOPTS": "-p no:hypothesispytest"}
+    unused = ("hypothesispytest", "asyncio", "benchmark", "xdist", "rerunfailures", "timeout")
+    quick = {
+        "LEM_PROMISE": "1000000",
+        "PYTEST_ADDOPTS": " ".join(f"-p no:{name}" for name in unused),
+    }
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for name, value in {**home, **who, **short, **quick, "PATH": path}.items():
         monkeypatch.setenv(name, str(value))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from pytest_lem.config.cost import CostSettings
 from pytest_lem.config.models import (
     EnergySettings,
     MeasureSettings,
@@ -16,7 +17,7 @@ from pytest_lem.config.models import (
 from pytest_lem.config.workload import WorkloadSettings
 from pytest_lem.workloads.workload import Workload
 
-MODELS = (Settings, WorkloadSettings, MeasureSettings, EnergySettings)
+MODELS = (Settings, WorkloadSettings, MeasureSettings, EnergySettings, CostSettings)
 FIELDS = [
     pytest.param(model, name, id=f"{model.__name__}.{name}")
     for model in MODELS
@@ -109,6 +110,9 @@ def test_a_setting_is_a_finite_number(value: float) -> None:
         (MeasureSettings, "warmup_max_s", -0.1, 3601),
         (MeasureSettings, "timeout_s", 0, 86401),
         (EnergySettings, "watts_per_cpu", 0, 1001),
+        (CostSettings, "grid_gco2e_per_kwh", -0.1, 10_001),
+        (CostSettings, "price_per_kwh", -0.1, 1_000_001),
+        (CostSettings, "pue", 0.9, 10.1),
     ],
 )
 def test_numbers_have_limits(

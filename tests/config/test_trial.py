@@ -113,7 +113,7 @@ def test_every_parameter_of_a_backend_is_tried(name: str) -> None:
 
     found = trials_of(backend.Options, backend.precisions, refuses=backend.refuses)
 
-    expected = {p.path for p in option_parameters(backend.Options)} - {"python"} | {"precision"}
+    expected = {p.path for p in option_parameters(backend.Options) if p.is_tried} | {"precision"}
     expected |= {p.path for p in settings_parameters(WorkloadSettings, "workload.")}
     expected -= {f"workload.{name}" for name in backend.refuses}
     assert {t.name for t in found} == expected

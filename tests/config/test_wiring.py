@@ -14,6 +14,7 @@ import pytest
 
 import pytest_lem
 from pytest_lem.backends.option import BackendOptions
+from pytest_lem.config.cost import CostSettings
 from pytest_lem.config.dataset import DatasetSettings
 from pytest_lem.config.gate import GateSettings
 from pytest_lem.config.models import (
@@ -45,6 +46,7 @@ KNOWN_AS = {
     MeasureSettings: "measure",
     EnergySettings: "energy",
     GateSettings: "gate",
+    CostSettings: "cost",
 }
 FIELDS = [
     pytest.param(owner, field, id=f"{owner}.{field}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from pytest_lem.backends.protocol import Request
 from pytest_lem.clock import Clock
 from pytest_lem.energy.meter import Availability, Scope
 from pytest_lem.energy.panel import Panel
@@ -118,5 +120,29 @@ def metered() -> Callable[..., tuple[Panel, GivenMeter]]:
     ) -> tuple[Panel, GivenMeter]:
         meter = GivenMeter(tier, list(values_j or []))
         return Panel([meter], {"given": Availability(tier=tier, sentence="given")}), meter
+
+    return make
+
+
+@pytest.fixture
+def request_of() -> Callable[..., dict[str, Any]]:
+    """Make a request of 7 prompt tokens, as a host tells of it: sent, then tokens at these times.
+
+    Without times it took a second; keywords replace fields.
+    """
+
+    def make(sent_s: float, *times_s: float, **fields: Any) -> dict[str, Any]:
+        error = fields.get("error")
+        plain = {
+            "input_tokens": 7,
+            "token_ids": [],
+            "reported_tokens": None,
+            "sent_s": sent_s,
+            "token_times_s": list(times_s),
+            "done_s": times_s[-1] if times_s else sent_s + 1,
+            "batch": None,
+            "output_tokens": None if error else len(times_s),
+        }
+        return asdict(Request(**{**plain, **fields}))
 
     return make

@@ -50,6 +50,13 @@ class NgramOptions:
     cpu_s: float = field(
         default=0.0, metadata={"description": "CPU seconds that a batch takes at least.", "ge": 0}
     )
+    board_s: float = field(
+        default=0.0,
+        metadata={
+            "description": "Seconds by the clock that a batch takes at least, on a board.",
+            "ge": 0,
+        },
+    )
     watts: float = field(
         default=_WORK_W, metadata={"description": "What its board draws at work.", "gt": 0}
     )
@@ -110,7 +117,7 @@ class NgramBackend:
         start_s = time.monotonic()
         self._faults = Faults(spec.options.faults)
         self._applied: dict[str, Any] = {}
-        self._cpu_s = spec.options.cpu_s
+        self._cpu_s, self._board_s = spec.options.cpu_s, spec.options.board_s
         self._watts = spec.options.watts
         if "mute" in self._faults.at("score"):
             self.score = None  # as a backend that has no such method
@@ -164,6 +171,8 @@ class NgramBackend:
             if all(ended):
                 break
         while time.process_time() - cpu_s < self._cpu_s:
+            pass
+        while time.monotonic() - sent_s < self._board_s:
             pass
         if self._board:
             self._board.draw(_REST_W)

@@ -194,12 +194,12 @@ def test_a_backend_that_hangs_is_ended_by_its_own_limit(lem, check):
 
 def test_a_backend_that_hangs_is_ended_by_pytest_timeout(suite, check):
     """The signal of pytest-timeout in the middle of a round kills the host, and the run goes on."""
-    text = f"@pytest.mark.timeout(1)\n{fault(f'grandchild@load hang@{MIDDLE}')}"
+    text = f"@pytest.mark.timeout(3)\n{fault(f'grandchild@load hang@{MIDDLE}')}"
     suite.makepyfile(SUITE.format(fault=text))
     result = suite.runpytest_subprocess("--lem-json=run.json", "--timeout-method=signal")
     check(
         result,
-        r"Timeout \(>1.0s\) from pytest-timeout while the backend was at work",
+        r"Timeout \(>3.0s\) from pytest-timeout while the backend was at work",
         "timeout",
         None,
     )
@@ -215,7 +215,7 @@ def test_a_timer_that_runs_out_in_the_middle_of_a_round(suite, check):
 
 def test_the_thread_of_pytest_timeout_leaves_the_journal(suite, journal):
     """`--timeout-method=thread` ends the whole run; what was found before it is in the journal."""
-    text = f"@pytest.mark.timeout(1)\n{fault(f'grandchild@load hang@{MIDDLE}')}"
+    text = f"@pytest.mark.timeout(3)\n{fault(f'grandchild@load hang@{MIDDLE}')}"
     suite.makepyfile(SUITE.format(fault=text))
     result = suite.runpytest_subprocess("--lem-json=run.json", "--timeout-method=thread")
     assert result.ret == 1

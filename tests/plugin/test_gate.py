@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,10 +22,22 @@ SPEED = "--lem-fail-on=call_duration_s:50"
 SAVE, COMPARE = "--lem-save=main", "--lem-baseline=main"
 
 
+@pytest.fixture(scope="module")
+def first_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the first test leaves its store for the others, which begin with a copy."""
+    return tmp_path_factory.mktemp("night") / ".lem"
+
+
 @pytest.fixture
-def saved(lem: Any) -> Any:
+def saved(suite: Any, lem: Any, first_night: Path) -> Any:
     """Return a function that runs the suite, which was saved once."""
-    lem(SUITE, SAVE).assert_outcomes(passed=2)
+    store = suite.path / ".lem"
+    if first_night.exists():
+        suite.makepyfile(test_it=SUITE)
+        shutil.copytree(first_night, store, symlinks=True)
+    else:
+        lem(SUITE, SAVE).assert_outcomes(passed=2)
+        shutil.copytree(store, first_night, symlinks=True)
     return lambda *arguments: lem(None, *arguments)
 
 
@@ -296,7 +310,7 @@ def test_a_marker_may_promise_less(lem: Any, history: Any, stored: Any) -> None:
 def test_what_failed_last_can_be_run_alone(suite: Any, saved: Any, history: Any) -> None:
     """--lf runs what regressed, and does not miss the others."""
     history(0.01)
-    with_cache = ("-o", "addopts=", COMPARE, SPEED)
+    with_cache = ("-o", "addopts=-p no:hypothesispytest", COMPARE, SPEED)
     suite.runpytest_subprocess(*with_cache, "-k", "one").assert_outcomes(failed=1, deselected=1)
 
     result = suite.runpytest_subprocess(*with_cache, "--lf")

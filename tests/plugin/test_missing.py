@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +14,22 @@ TWO = "@pytest.mark.parametrize('n', [1, 2])\ndef test_two(energy, n):\n    ener
 HEAD = "import pytest\nfrom burn import burn\n\n"
 
 
+@pytest.fixture(scope="module")
+def first_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the first test leaves its store for the others, which begin with a copy."""
+    return tmp_path_factory.mktemp("night") / ".lem"
+
+
 @pytest.fixture
-def suite_of_two(suite: Any) -> Any:
+def suite_of_two(suite: Any, first_night: Path) -> Any:
     """Save a suite of two modules, with three cases, as a baseline; return the suite."""
     suite.makepyfile(test_a=HEAD + ONE, test_b=HEAD + TWO)
-    suite.runpytest_inprocess("--lem-save=main").assert_outcomes(passed=3)
+    store = suite.path / ".lem"
+    if first_night.exists():
+        shutil.copytree(first_night, store, symlinks=True)
+    else:
+        suite.runpytest_inprocess("--lem-save=main").assert_outcomes(passed=3)
+        shutil.copytree(store, first_night, symlinks=True)
     return suite
 
 
@@ -54,7 +67,6 @@ def test_what_was_not_selected_is_not_missing(
     assert missing(stored) == []
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["serial", "parallel"])
 @pytest.mark.parametrize(
     ("modules", "lacking"),
     [
@@ -73,19 +85,33 @@ def test_what_was_selected_and_not_measured_is_missing(
     stored: Any,
     modules: dict[str, str],
     lacking: list[str],
-    workers: tuple[str, ...],
 ) -> None:
     """The run fails although its tests pass, and says which cases are gone."""
     suite_of_two.makepyfile(**modules)
-    run = suite_of_two.runpytest_subprocess if workers else suite_of_two.runpytest_inprocess
 
-    result = run("--lem-json=run.json", *COMPARE, *workers)
+    result = suite_of_two.runpytest_inprocess("--lem-json=run.json", *COMPARE)
 
     has_new = "test_other" in str(modules)  # which has no history, and fails for that
     assert result.parseoutcomes().get("failed", 0) == int(has_new)
     assert result.ret == 1
     assert missing(stored) == lacking
     result.stdout.fnmatch_lines([f"lem: {name.replace('[', '[[]')}: in main*" for name in lacking])
+
+
+def test_workers_miss_what_one_process_does(suite_of_two: Any, stored: Any) -> None:
+    """A case that is not measured, one that is skipped and one that is gone, each in its worker."""
+    skipped = TWO.replace("[1, 2]", "[pytest.param(1, marks=pytest.mark.skip)]")
+    suite_of_two.makepyfile(
+        test_a=HEAD + ONE.replace("energy(burn)", "burn()"), test_b=HEAD + skipped
+    )
+
+    result = suite_of_two.runpytest_subprocess("--lem-json=run.json", *COMPARE, "-n2")
+
+    result.assert_outcomes(passed=1, skipped=1)
+    assert result.ret == 1
+    names = ["test_a::test_one", "test_b::test_two[1]", "test_b::test_two[2]"]
+    assert missing(stored) == names
+    result.stdout.fnmatch_lines([f"lem: {name.replace('[', '[[]')}: in main*" for name in names])
 
 
 def test_a_module_that_is_gone_is_missing(suite_of_two: Any, stored: Any) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
+from pytest_lem.backends.protocol import Request
 from pytest_lem.case import Case, call_case, infer_case
 from pytest_lem.energy.reading import Domain, Energy, Tier
 from pytest_lem.flags import Flag, Reason
@@ -78,14 +80,17 @@ def model() -> Callable[..., Record]:
             workload=Workload(name=name).canonical(batch_size),
             options=options or {},
         )
-        request = {
-            "input_tokens": 5,
-            "token_ids": list(range(output_tokens)),
-            "sent_s": 10.0,
-            "token_times_s": [10.5 + 0.25 * step for step in range(output_tokens)],
-            "done_s": 10.5 + 0.25 * (output_tokens - 1),
-            "batch": 2,
-        }
+        request = asdict(
+            Request(
+                input_tokens=5,
+                token_ids=list(range(output_tokens)),
+                reported_tokens=output_tokens,
+                sent_s=10.0,
+                token_times_s=[10.5 + 0.25 * step for step in range(output_tokens)],
+                done_s=10.5 + 0.25 * (output_tokens - 1),
+                batch=2,
+            )
+        )
         work = Work(requests=2, input_tokens=10, output_tokens=2 * output_tokens)
         return _record(case, {"requests": [request, request], "work": work}, **fields)
 

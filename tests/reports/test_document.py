@@ -30,7 +30,7 @@ def test_it_has_the_run_and_a_row_for_each_case(summarise, content, call, model)
         "preset": "standard",
         "exit_status": 0,
         "git": None,
-        "definitions_version": "1.3",
+        "definitions_version": "1.4",
     }
     assert [row["key"] for row in found["rows"]] == ["a", model().case.key]
     assert found["rows"][1]["settings"]["batch_size"] == 2

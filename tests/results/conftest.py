@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
+from pytest_lem.backends.protocol import Request
 from pytest_lem.case import call_case, infer_case
 from pytest_lem.energy.reading import Domain, Energy, Tier
 from pytest_lem.measure.round import Measurement, Phase, Round, Work
@@ -22,15 +23,16 @@ def _energy(domain: Domain, value_j: float | None, **fields: Any) -> Energy:
 
 
 def _request(sent_s: float, input_tokens: int, *times_s: float) -> dict[str, Any]:
-    return {
-        "input_tokens": input_tokens,
-        "token_ids": list(range(len(times_s))),
-        "reported_tokens": len(times_s),
-        "sent_s": sent_s,
-        "token_times_s": list(times_s),
-        "done_s": times_s[-1],
-        "batch": 2,
-    }
+    request = Request(
+        input_tokens=input_tokens,
+        token_ids=list(range(len(times_s))),
+        reported_tokens=len(times_s),
+        sent_s=sent_s,
+        token_times_s=list(times_s),
+        done_s=times_s[-1],
+        batch=2,
+    )
+    return asdict(request)
 
 
 def _round(

@@ -38,7 +38,13 @@ def rounds(measured: Make) -> list[Round]:
     first, second = measured().rounds
     times = ([20.3, 20.45, 20.6], [20.3])
     alone = [
-        {**request, "batch": 1, "sent_s": 20.1, "token_times_s": own}
+        {
+            **request,
+            "batch": 1,
+            "sent_s": 20.1,
+            "token_times_s": own,
+            "output_tokens": len(own),
+        }
         for request, own in zip(second.requests, times, strict=True)
     ]
     return [first, replace(second, end_s=20.8, requests=alone)]
@@ -69,9 +75,10 @@ def test_an_entry_of_one_record_has_its_figures(infer_record: Make) -> None:
 
 
 def test_each_kind_has_its_figures_and_together_they_are_all() -> None:
-    """What can be gated in any case, and what a change is explained by."""
+    """What can be gated in any case, what a change is explained by, and arithmetic."""
     calls, models = set(figures_of("call")), set(figures_of("infer"))
-    assert calls | models == {*GATEABLE, "power_mean_w", "batch_occupancy"}
+    arithmetic = {"flops_per_token", "mfu", "energy_per_flop_j"}
+    assert calls | models == {*GATEABLE, "power_mean_w", "batch_occupancy", *arithmetic}
     assert calls & models == {"power_mean_w"}
     assert {METRICS[name].unit for name in calls - models} == {"J/call", "J/unit", "unit/s", "s"}
     assert figures_of("serve") == figures_of("infer")

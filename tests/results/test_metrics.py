@@ -198,7 +198,11 @@ def test_a_case_that_was_not_measured_has_all_metrics_as_nulls() -> None:
         ("called", "energy_per_input_token_j", NO_COUNT),
         ("called", "output_throughput_tok_s", NO_COUNT),
         ("called", "ttft_s", "this kind of case has no requests"),
-        ("called", "batch_occupancy", "this kind of case has no batches"),
+        (
+            "called",
+            "batch_occupancy",
+            "the engine does not tell, or this kind of case has no batches",
+        ),
         ("measured", "energy_per_call_j", NO_COUNT),
         ("measured", "call_duration_s", NO_COUNT),
         ("measured", "peak_device_memory_bytes", "not known for this kind of case or device"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import sqrt
 from random import Random
 from statistics import fmean, pstdev
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pytest_lem.backends.protocol import Request
 from pytest_lem.energy.reading import Domain
 from pytest_lem.measure.round import Phase, Round, Work
 from pytest_lem.results.metrics import metrics_of
@@ -133,7 +134,18 @@ def test_a_callable_has_no_prefill(called: Make) -> None:
 
 
 def _split(rounds: list[Round], phases: list[Phase]) -> Any:
-    asked = [replace(r, requests=[{}] * r.work.requests) for r in rounds]
+    request = asdict(
+        Request(
+            input_tokens=3,
+            token_ids=[1, 2],
+            reported_tokens=2,
+            sent_s=0.0,
+            token_times_s=[0.5, 1.0],
+            done_s=1.0,
+            batch=1,
+        )
+    )
+    asked = [replace(r, requests=[request] * r.work.requests) for r in rounds]
     return split_metrics(Pool(asked, on_gpu=True), phases)
 
 

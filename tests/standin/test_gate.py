@@ -14,15 +14,14 @@ from pytest_lem.results.session import read_session, write_session
 
 #: Windows long enough to be gated: 5 s, and many ticks of 20 ms.
 SETTINGS = (
-    "energy.observer_s=3",
     "energy.tick_search_s=0.6",
     "energy.sample_s=0.05",
     "measure.rounds=1",
-    "measure.min_window_s=5.2",
+    "measure.min_window_s=5",
     "measure.idle_s=0.3",
     "measure.max_delay_s=0.05",
 )
-#: Work of a tenth of a second, which draws as many watts as the environment says.
+#: Work of a tenth of a second, in which the board draws as many watts as the environment says.
 SUITE = """
 import os, time
 from standin import StandIn
@@ -44,10 +43,9 @@ def test_work(energy):
 
 @pytest.fixture
 def night(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any, standin: Any
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, observed: Any, standin: Any
 ) -> Callable[..., RunFile]:
     """Run the suite once with so many watts, and return its run file."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("LEM_LOCK_DIR", str(pytester.path / "locks"))
     pytester.makeini("[pytest]\naddopts = -p no:hypothesispytest -p no:asyncio\n")
     pytester.makepyfile(test_it=SUITE)

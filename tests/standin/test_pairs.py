@@ -13,15 +13,14 @@ from pytest_lem import RunFile, read_run
 
 #: Windows too short for a gate on energy, which says so, and long enough for the figures.
 SETTINGS = (
-    "energy.observer_s=3",
     "energy.tick_search_s=0.6",
     "energy.sample_s=0.05",
     "measure.warmup_max_s=0.3",
-    "measure.min_window_s=2.5",
+    "measure.min_window_s=1.2",
     "measure.idle_s=0.3",
     "measure.max_delay_s=0.02",
     "pair.pairs=7",
-    "backends.ngram.cpu_s=0.05",
+    "backends.ngram.board_s=0.1",
     "backends.ngram.board=0",
 )
 SUITE = "def test_it(inference):\n    assert inference().output_tokens > 0\n"
@@ -31,12 +30,11 @@ SUITE = "def test_it(inference):\n    assert inference().output_tokens > 0\n"
 def compared(
     pytester: pytest.Pytester,
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path_factory: Any,
+    observed: Any,
     standin: Any,
     ngram: Path,
 ) -> Callable[..., RunFile]:
     """Compare two sides on one board in a process of its own, and return the run file."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("LEM_LOCK_DIR", str(pytester.path / "locks"))
     pytester.makeini("[pytest]\naddopts = -p no:hypothesispytest -p no:asyncio\n")
     pytester.makepyfile(test_it=SUITE)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_lem.backends.protocol import Backend, Prepared
+    from pytest_lem.backends.host.load import Load
+    from pytest_lem.backends.protocol import Backend, Prepared, Request
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,6 +45,7 @@ class Server:
         self._backend: Backend | None = None
         self._prepared: Prepared | None = None
         self._outcomes: list[Any] = []
+        self._load: Load | None = None
 
     def answer(self, message: dict[str, Any]) -> None:
         """Do what a message asks and send the answer."""
@@ -83,6 +85,7 @@ class Server:
         import gc
 
         self._outcomes = []
+        self._load = None
         gc.collect()
         gc.disable()
         self._send("armed")
@@ -103,17 +106,47 @@ class Server:
         gc.enable()
         self._outcomes = outcomes
 
+    def _do_start(self, message: dict[str, Any]) -> None:
+        """Begin traffic, and answer once it is steady."""
+        import gc
+
+        from pytest_lem.backends.host.load import Load
+        from pytest_lem.workloads.traffic import Traffic
+
+        gc.enable()  # the work is in other processes, and this one runs for long
+        traffic = Traffic.from_plain(message["traffic"])
+        sender = self._loaded().sender(self._batches())  # type: ignore[attr-defined]
+        self._load = Load(sender, traffic, seed=message["seed"], drain_s=message["drain_s"])
+        try:
+            self._load.start(timeout_s=message["limit_s"])
+        except BaseException:
+            self._load.stop()
+            raise
+        self._send("started")
+
+    def _do_hold(self, message: dict[str, Any]) -> None:
+        """Let the traffic run for a while."""
+        self._running().hold(message["seconds"])
+        self._send("held")
+
+    def _do_stop(self, _: dict[str, Any]) -> None:
+        """End the traffic, and wait for what is under way."""
+        self._running().stop()
+        self._send("stopped")
+
     def _do_collect(self, _: dict[str, Any]) -> None:
         """Send the timelines of the last window, its first text and the peak of memory."""
-        from dataclasses import asdict
-
         from pytest_lem.backends.host.memory import peaks
 
-        backend = self._loaded()
+        backend, load = self._loaded(), self._load
         requests = [r for outcome in self._outcomes for r in backend.requests(outcome)]
+        requests += load.requests if load else []
         self._outcomes = []
-        text = backend.decode(requests[0].token_ids) if requests else ""
-        self._send("collected", requests=[asdict(r) for r in requests], text=text, **peaks())
+        first = min(requests, key=lambda r: r.sent_s, default=None)
+        text = None if first is None or first.error else _text(backend, first)
+        plain = [_plain(r) for r in requests]
+        looks = load.looks if load else []
+        self._send("collected", requests=plain, text=text, looks=looks, **peaks())
 
     def _do_score(self, message: dict[str, Any]) -> None:
         """Send how likely the model finds a text; nulls where the backend cannot tell."""
@@ -129,6 +162,11 @@ class Server:
             raise RuntimeError("asked for work before `load`")
         return self._backend
 
+    def _running(self) -> Load:
+        if self._load is None:
+            raise RuntimeError("asked about traffic before `start`")
+        return self._load
+
     def _batches(self) -> list[Any]:
         if self._prepared is None:
             raise RuntimeError("asked to run before `prepare`")
@@ -140,6 +178,17 @@ def _find(entry: str) -> type[Backend]:
     module, _, name = entry.partition(":")
     found: type[Backend] = getattr(importlib.import_module(module), name)
     return found
+
+
+def _text(backend: Backend, request: Request) -> str:
+    return backend.decode(request.token_ids) if request.text is None else request.text
+
+
+def _plain(request: Request) -> dict[str, Any]:
+    """Return a request as JSON, without its text: one of them is enough."""
+    from dataclasses import asdict, replace
+
+    return asdict(replace(request, text=None))
 
 
 def _import(package: str, backend_class: type[Backend]) -> None:

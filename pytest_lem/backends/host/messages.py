@@ -1,9 +1,10 @@
 """The language of the host process: versioned JSON lines over two pipes.
 
 A line is one object with `v` (this version) and `type`. Requests: `import`, `load`, `prepare`,
-`arm`, `run`, `collect`, `score`, `quit`. Answers: `hello`, `imported`, `loaded`, `prepared`,
-`armed`, `ran`, `collected`, `scored`, `error`, and after each of them `done` with the warnings of
-the request.
+`arm`, `run`, `collect`, `score`, `quit`, and for traffic `start`, `hold` and `stop` in the place of
+`run`. Answers: `hello`, `imported`, `loaded`, `prepared`, `armed`, `ran`, `started`, `held`,
+`stopped`, `collected`, `scored`, `error`, and after each of them `done` with the warnings of the
+request.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 from typing import Any
 
 #: Both sides must speak the same version.
-VERSION = 2
+VERSION = 3
 
 
 def encode(kind: str, /, **fields: Any) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from pytest_lem.errors import config_error
@@ -35,6 +36,12 @@ _NUMBERS = re.compile(r"\d+(\.\d+)*")
 
 def versions() -> dict[str, str]:
     """Return the versions of the allowed packages that are installed here."""
+    return dict(_installed())
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """Look once: reading the metadata of all packages takes a while."""
     found = {}
     for name in ALLOWED:
         try:

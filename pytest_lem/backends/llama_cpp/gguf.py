@@ -11,7 +11,7 @@ import mmap
 import struct
 from array import array
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,13 @@ _MOST_DIMENSIONS = 4
 class GgufHeader:
     """The metadata of a model, and its parameters by the number of their type in ggml.
 
-    Lists of texts are left out of the metadata.
+    Lists of texts are left out of the metadata. `shapes` are those of the tensors by name, the
+    dimension that changes fastest first.
     """
 
     metadata: dict[str, Any]
     parameters: dict[int, int]
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def architecture(self) -> str:
@@ -99,22 +101,23 @@ class _Reader:
             value = self._value(self._number("I"))
             if value is not None:
                 metadata[key] = value
-        parameters = Counter[int]()
+        parameters, shapes = Counter[int](), {}
         for _ in range(tensors):
-            kind, count = self._tensor()
-            parameters[kind] += count
-        return GgufHeader(metadata=metadata, parameters=dict(parameters))
+            name, kind, shape = self._tensor()
+            parameters[kind] += math.prod(shape)
+            shapes[name] = shape
+        return GgufHeader(metadata=metadata, parameters=dict(parameters), shapes=shapes)
 
-    def _tensor(self) -> tuple[int, int]:
-        """Return type and number of elements."""
-        self._text()
+    def _tensor(self) -> tuple[str, int, tuple[int, ...]]:
+        """Return name, type and shape."""
+        name = self._text()
         dimensions = self._number("I")
         if dimensions > _MOST_DIMENSIONS:
             raise ValueError(f"it has a tensor of {dimensions} dimensions")
-        count = math.prod(self._number("Q") for _ in range(dimensions))
+        shape = tuple(self._number("Q") for _ in range(dimensions))
         kind = self._number("I")
         self._number("Q")  # where the tensor begins
-        return kind, count
+        return name, kind, shape
 
     def _value(self, kind: int) -> Any:
         if kind == _STRING:

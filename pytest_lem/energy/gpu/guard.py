@@ -14,6 +14,7 @@ from pytest_lem.energy.gpu.processes import (
     on_board,
     session_pids,
     tenancy,
+    tree_of,
     uuids_used_by,
 )
 from pytest_lem.energy.gpu.throttling import Snapshot, Throttling, snapshot
@@ -58,14 +59,19 @@ class BoardGuard:
         self._uuids: list[str] = []
         self._handles: dict[str, Any] = {}
         self._before: dict[str, list[Tenant] | None] = {}
+        self._own: tuple[int, ...] = ()
 
     @property
     def uuids(self) -> list[str]:
         """Return the boards that are followed; one that the driver does not know is among them."""
         return list(self._uuids)
 
-    def follow(self, uuids: Sequence[str]) -> None:
-        """Turn to the boards that these GPUs are, or are slices of; an unknown one is not seen."""
+    def follow(self, uuids: Sequence[str], pids: Sequence[int] = ()) -> None:
+        """Turn to the boards that these GPUs are, or are slices of; an unknown one is not seen.
+
+        `pids` are processes whose work is measured though this session has not started them.
+        """
+        self._own = tuple(pids)
         found = dict(self._found(uuid) for uuid in uuids)
         self._uuids = list(found)
         self._handles = {uuid: handle for uuid, handle in found.items() if handle is not None}
@@ -111,7 +117,8 @@ class BoardGuard:
     def _judge_tenants(
         self, found: Judgement, before: list[Tenant] | None, tenants: Iterable[Tenant]
     ) -> None:
-        other = tenancy(before, tenants, session_pids(), is_used=True)
+        own = session_pids().union(*map(tree_of, self._own))
+        other = tenancy(before, tenants, own, is_used=True)
         found.flags |= other.flags
         if other.foreign:
             found.reasons.append(Reason.FOREIGN_PROCESS)

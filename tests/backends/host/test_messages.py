@@ -31,5 +31,5 @@ def test_what_is_no_json_is_refused(value):
 )
 def test_what_is_no_message_is_refused(line):
     """A line of another version, or none of the language, is a ValueError."""
-    with pytest.raises(ValueError, match=r"version 2|Expecting value|codec can't decode"):
+    with pytest.raises(ValueError, match=r"version 3|Expecting value|codec can't decode"):
         decode(line)

@@ -256,8 +256,8 @@ def test_noise_in_the_pipe_is_refused(start, survivors):
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        ('{"v":0,"type":"hello"}', "not a message of version 2"),
-        ('{"v":2,"type":"bye"}', "answered `bye` in place of `hello`; both sides must come from"),
+        ('{"v":0,"type":"hello"}', "not a message of version 3"),
+        ('{"v":3,"type":"bye"}', "answered `bye` in place of `hello`; both sides must come from"),
     ],
     ids=["version", "type"],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_lem.energy.sampling.archive import read_series, write_csv, write_series
@@ -162,6 +162,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     return path, path.read_bytes()
 
 
+@settings(deadline=None)
 @given(place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255), is_cut=st.booleans())
 def test_a_damaged_file_is_read_or_refused(
     whole: tuple[Path, bytes], place: float, value: int, *, is_cut: bool

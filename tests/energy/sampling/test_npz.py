@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_lem.energy.sampling.npz import packed, unpacked
@@ -61,6 +61,7 @@ def saved(values: Any) -> bytes:
     return content.getvalue()
 
 
+@settings(deadline=None)
 @given(ARRAYS)
 def test_what_is_written_comes_back(path: Path, arrays: dict[str, array[Any]]) -> None:
     """To the last bit, under its name, in its order."""
@@ -71,6 +72,7 @@ def test_what_is_written_comes_back(path: Path, arrays: dict[str, array[Any]]) -
     assert [a.tobytes() for a in found.values()] == [a.tobytes() for a in arrays.values()]
 
 
+@settings(deadline=None)
 @given(ARRAYS)
 def test_numpy_reads_what_is_written(path: Path, arrays: dict[str, array[Any]]) -> None:
     """Without pickles, as arrays of one dimension that begin where numpy aligns them."""
@@ -86,6 +88,7 @@ def test_numpy_reads_what_is_written(path: Path, arrays: dict[str, array[Any]]) 
             assert (len(whole) - len(values.tobytes())) % 64 == 0
 
 
+@settings(deadline=None)
 @given(ARRAYS, st.booleans())
 def test_what_numpy_writes_is_read(
     path: Path, arrays: dict[str, array[Any]], is_compressed: bool
@@ -142,6 +145,7 @@ def test_other_arrays_of_numpy_are_refused(path: Path, values: Any, why: str) ->
 class TestDamage:
     """What is wrong with a file raises what is documented, and nothing else."""
 
+    @settings(deadline=None)
     @given(place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255), is_cut=st.booleans())
     def test_a_byte_that_changed_or_an_end_that_is_missing(
         self, path: Path, place: float, value: int, *, is_cut: bool
@@ -163,6 +167,7 @@ class TestDamage:
         with pytest.raises(ValueError, match="no array"):
             unpacked(archive(path, a=start + whole[8:]))
 
+    @settings(deadline=None)
     @given(st.binary(max_size=80))
     def test_any_bytes_for_an_array(self, path: Path, content: bytes) -> None:
         """Also behind numpy's own beginning."""
@@ -170,6 +175,7 @@ class TestDamage:
             with pytest.raises(ValueError):
                 unpacked(archive(path, a=start + content))
 
+    @settings(deadline=None)
     @given(
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),

@@ -1,0 +1,152 @@
+"""This harness and `vllm bench serve`, by turns on one server: what they report must agree.
+
+Both send the same prompts as plain completions to one vLLM server, Poisson arrivals at the same
+rate, the same number of output tokens, with prefix caching off. vLLM's benchmark counts from its
+first request to the last answer, the harness in a window within the traffic, so their arrivals are
+not the same ones: differences are compared with how much each tool differs from itself.
+
+A benchmark, not a test. It exits 1 only where something could not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from pytest_lem.backends.models import locate
+from pytest_lem.backends.openai.options import OpenAiOptions
+from pytest_lem.backends.openai.server import server_of
+from pytest_lem.workloads.dataset import shipped_prompts
+
+COMMAND = (
+    f"{sys.executable} -m vllm.entrypoints.openai.api_server --model {{model}} --port {{port}} "
+    "--dtype float32 --max-model-len 2048 --max-num-seqs 16 --no-enable-prefix-caching"
+)
+TOKENS = 24
+#: Names in vLLM's result, in milliseconds but for the last two, and ours.
+FIGURES = {
+    "median_ttft_ms": "ttft_s",
+    "median_tpot_ms": "tpot_s",
+    "median_itl_ms": "itl_s",
+    "output_throughput": "output_throughput_tok_s",
+    "request_throughput": "request_throughput_req_s",
+}
+_THEIRS = (
+    "import argparse; from vllm.benchmarks.serve import add_cli_args, main; "
+    "parser = argparse.ArgumentParser(); add_cli_args(parser); main(parser.parse_args())"
+)
+_OURS = """
+import pytest
+
+@pytest.mark.energy
+def test_serve(inference):
+    inference()
+"""
+
+
+def main() -> int:
+    """Start the server, measure by turns, print the figures beside each other."""
+    asked = _arguments()
+    source = locate(asked.model)
+    server = server_of(OpenAiOptions(command=COMMAND), asked.model, source.location)
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            prompts = shipped_prompts(("chat",))
+            lines = (json.dumps({"prompt": prompt}) for prompt in prompts)
+            (folder / "prompts.jsonl").write_text("\n".join(lines) + "\n")
+            (folder / "test_serve.py").write_text(_OURS)
+            model = str(server.get("/v1/models")["data"][0]["id"])
+            found = [
+                (theirs(folder, server.url, model, asked, turn), ours(folder, server.url, model,
+                                                                      asked, turn))
+                for turn in range(asked.turns)
+            ]  # fmt: skip
+    finally:
+        server.stop()
+    _print(found)
+    if asked.json:
+        asked.json.write_text(json.dumps(found, indent=2) + "\n")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", default="smollm2-135m-instruct")
+    parser.add_argument("--rate", type=float, default=1.0, help="requests per second")
+    parser.add_argument("--requests", type=int, default=40, help="of each turn")
+    parser.add_argument("--turns", type=int, default=4)
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    return parser.parse_args()
+
+
+def theirs(
+    folder: Path, url: str, model: str, asked: argparse.Namespace, turn: int
+) -> dict[str, float]:
+    """Run vLLM's benchmark and return its figures, in seconds."""
+    result = folder / "theirs.json"
+    options = {
+        "backend": "openai", "endpoint": "/v1/completions", "base-url": url, "model": model,
+        "dataset-name": "custom", "dataset-path": str(folder / "prompts.jsonl"),
+        "custom-output-len": TOKENS, "num-prompts": asked.requests, "request-rate": asked.rate,
+        "seed": turn, "temperature": 0, "result-dir": str(folder), "result-filename": result.name,
+        "percentile-metrics": "ttft,tpot,itl",
+    }  # fmt: skip
+    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    switches = ["--ignore-eos", "--skip-chat-template", "--save-result", "--disable-tqdm"]
+    _run([sys.executable, "-c", _THEIRS, *flags, *switches])
+    told = json.loads(result.read_text())
+    return {
+        our: told[their] / 1000 if their.endswith("_ms") else told[their]
+        for their, our in FIGURES.items()
+    }
+
+
+def ours(
+    folder: Path, url: str, model: str, asked: argparse.Namespace, turn: int
+) -> dict[str, float]:
+    """Run the harness and return its figures, in seconds."""
+    result = folder / "ours.json"
+    settings = {
+        "backends.openai.url": url, "dataset.source": str(folder / "prompts.jsonl"),
+        "workload.output_tokens": TOKENS, "workload.chat": "false", "traffic.arrivals": "poisson",
+        "traffic.rate": asked.rate, "traffic.ramp_s": 3, "measure.rounds": 1, "seed": turn,
+        "measure.min_window_s": asked.requests / asked.rate, "measure.warmup_max_s": 0,
+        "measure.idle_s": 0,
+    }  # fmt: skip
+    flags = [f"--lem-set={name}={value}" for name, value in settings.items()]
+    command = [sys.executable, "-m", "pytest", str(folder), f"--rootdir={folder}", "-q"]
+    _run(
+        [*command, "--lem-backend=openai", f"--lem-model={model}", *flags,
+         f"--lem-json={result}", f"--lem-store={folder / 'store'}"]
+    )  # fmt: skip
+    metrics = json.loads(result.read_text())["records"][0]["metrics"]
+    return {name: metrics[name]["value"] for name in FIGURES.values()}
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    if done.returncode:
+        sys.exit(f"{' '.join(command[:6])} ... failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+def _print(found: list[tuple[dict[str, float], dict[str, float]]]) -> None:
+    print(f"{'figure':28} {'vllm bench serve':>28} {'pytest-lem':>28}  ratio")
+    for name in FIGURES.values():
+        their, our = ([turn[side][name] for turn in found] for side in (0, 1))
+        ratio = statistics.median(our) / statistics.median(their)
+        print(f"{name:28} {_spread(their):>28} {_spread(our):>28}  {ratio:.3f}")
+
+
+def _spread(values: list[float]) -> str:
+    return f"{statistics.median(values):.4g} [{min(values):.4g}, {max(values):.4g}]"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
