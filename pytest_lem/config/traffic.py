@@ -10,14 +10,16 @@ from pytest_lem.config.section import Section
 
 Arrivals = Literal["closed", "constant", "poisson", "gamma", "replay"]
 
-#: The setting that each process needs, and may share with others.
+#: The settings that each process needs.
 _NEEDS = {
-    "closed": "concurrency",
-    "constant": "rate",
-    "poisson": "rate",
-    "gamma": "rate",
-    "replay": "timestamps",
+    "closed": ("concurrency",),
+    "constant": ("rate",),
+    "poisson": ("rate",),
+    "gamma": ("rate", "burstiness"),
+    "replay": ("timestamps",),
 }
+#: Those that belong to some of them.
+_OWN = ("concurrency", "rate", "burstiness", "timestamps")
 
 
 class TrafficSettings(Section):
@@ -80,19 +82,35 @@ class TrafficSettings(Section):
 
     @model_validator(mode="after")
     def _each_process_has_its_own(self) -> TrafficSettings:
-        """Ask for what the process needs, and refuse what it would not read."""
-        needed = {_NEEDS[self.arrivals]} if self.arrivals else set()
-        needed |= {"burstiness"} if self.arrivals == "gamma" else set()
-        for name in ("concurrency", "rate", "burstiness", "timestamps"):
-            is_given = getattr(self, name) is not None
-            if name in needed and not is_given:
-                raise ValueError(f"traffic.arrivals: {self.arrivals} needs traffic.{name}")
-            if is_given and name not in needed:
-                raise ValueError(
-                    f"traffic.{name} means nothing with traffic.arrivals: "
-                    f"{self.arrivals or 'null'}; take it out, or choose another process"
-                )
+        """Refuse what the process would not read."""
+        strangers = [name for name in _OWN if self._has(name) and name not in self._needed]
+        if self.arrivals and strangers:
+            raise ValueError(self._stranger(strangers[0]))
         return self
+
+    @property
+    def problem(self) -> str | None:
+        """Return what keeps it from being run; None if nothing does.
+
+        What is lacking may come from a test's parameters, so it is looked for when these are known.
+        """
+        if lacking := [name for name in self._needed if not self._has(name)]:
+            return f"traffic.arrivals: {self.arrivals} needs traffic.{lacking[0]}"
+        idle = [name for name in _OWN if self._has(name) and name not in self._needed]
+        return self._stranger(idle[0]) if idle else None
+
+    @property
+    def _needed(self) -> tuple[str, ...]:
+        return _NEEDS[self.arrivals] if self.arrivals else ()
+
+    def _has(self, name: str) -> bool:
+        return getattr(self, name) is not None
+
+    def _stranger(self, name: str) -> str:
+        return (
+            f"traffic.{name} means nothing with traffic.arrivals: {self.arrivals or 'null'}; take "
+            "it out, or choose another process"
+        )
 
 
 class SloSettings(Section):

@@ -71,9 +71,8 @@ class Online:
         if loaded.is_warm:
             return
         method = self._plan.method
-        warm_up = WarmUp(
-            cv=method.warmup_cv, max_s=method.warmup_max_s, calm_s=method.warmup_calm_s
-        )
+        max_s = min(method.warmup_max_s, self._online.traffic.lasts_s - 2 * BIN_S)
+        warm_up = WarmUp(cv=method.warmup_cv, max_s=max_s, calm_s=method.warmup_calm_s)
         self._start(loaded, _WARM_UP)
         while not warm_up.is_over:
             start_s = time.monotonic()
@@ -133,7 +132,7 @@ class Online:
             loaded,
             "start",
             "started",
-            further_s=online.drain_s,
+            further_s=online.drain_s + online.traffic.ramp_s,
             traffic=asdict(online.traffic),
             seed=online.seed + seq,
             drain_s=online.drain_s,

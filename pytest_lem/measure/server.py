@@ -16,6 +16,8 @@ from pytest_lem.energy.panel import Panel
 from pytest_lem.flags import Flag
 from pytest_lem.measure.round import Measurement
 
+#: What listens in the place of a server that is in a container.
+_PROXIES = frozenset({"docker-proxy", "rootlessport", "slirp4netns", "pasta", "conmon"})
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -67,6 +69,14 @@ def _listening_on(port: int) -> list[int]:
         {
             c.pid
             for c in connections
-            if c.status == psutil.CONN_LISTEN and c.laddr and c.laddr.port == port and c.pid
+            if c.status == psutil.CONN_LISTEN and c.laddr and c.laddr.port == port
+            if c.pid and not _is_proxy(c.pid)
         }
     )
+
+
+def _is_proxy(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).name() in _PROXIES
+    except psutil.Error:
+        return False

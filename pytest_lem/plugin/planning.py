@@ -17,6 +17,7 @@ from pytest_lem.config.models import Settings
 from pytest_lem.config.resolve import Resolved
 from pytest_lem.config.workload import WorkloadSettings
 from pytest_lem.errors import FailureKind, LemError, config_error
+from pytest_lem.measure.online import SHORTEST_S
 from pytest_lem.measure.plan import InferPlan, TrafficPlan
 from pytest_lem.measure.slo import Slo
 from pytest_lem.plugin.availability import has_interpreter, lacking_precision, missing_backend
@@ -127,6 +128,8 @@ def _work(settings: Settings) -> tuple[Workload, TrafficPlan | None]:
     """Return what is asked of the model, and the traffic in which it comes, if it does."""
     workload = Workload.from_plain(settings.workload.model_dump())
     asked = settings.traffic
+    if sentence := asked.problem:
+        raise config_error(sentence)
     if asked.arrivals is None:
         return with_dataset(workload, settings.dataset, settings.batch_size), None
     workload = with_dataset(workload, settings.dataset, _MOST_PROMPTS)
@@ -147,7 +150,7 @@ def _work(settings: Settings) -> tuple[Workload, TrafficPlan | None]:
 
 def _times(settings: Settings) -> tuple[float, ...] | None:
     """Return the times of a replay; raises LemError (`data`) if they end before a window would."""
-    asked, window_s = settings.traffic, settings.measure.min_window_s
+    asked, window_s = settings.traffic, max(settings.measure.min_window_s, SHORTEST_S)
     if asked.timestamps is None:
         return None
     times = read_times(Path(asked.timestamps).expanduser())

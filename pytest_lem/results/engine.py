@@ -24,8 +24,7 @@ def engine_metrics(pool: Pool) -> dict[str, Metric]:
         "queue_time_s": _told(pool, "queue_s", distribution) or _ratio(pool, "queue_s", "queued"),
         "kv_cache_utilisation": _told(pool, "kv_cache_share", lambda x: {"value": max(x)})
         or _of_server(pool, "kv_cache_share", max),
-        "prefix_cache_hit_rate": _cached(pool)
-        or _ratio(pool, "prefix_hits", "prefix_queries"),
+        "prefix_cache_hit_rate": _cached(pool) or _ratio(pool, "prefix_hits", "prefix_queries"),
         "preemptions": _told(pool, "preemptions", lambda x: {"value": sum(x)})
         or _of_server(pool, "preemptions", sum),
     }

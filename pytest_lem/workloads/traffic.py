@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,11 @@ class Traffic:
     def is_open(self) -> bool:
         """Tell whether requests come whether or not earlier ones were answered."""
         return self.arrivals != CLOSED
+
+    @property
+    def lasts_s(self) -> float:
+        """Return for how long after the ramp requests are due: a replay ends at some time."""
+        return inf if self.times_s is None else self.times_s[-1] - self.ramp_s
 
     @property
     def label(self) -> str:

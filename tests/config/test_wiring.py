@@ -22,6 +22,7 @@ from pytest_lem.config.models import (
     MeasureSettings,
     Settings,
 )
+from pytest_lem.config.traffic import TrafficSettings
 from pytest_lem.config.workload import WorkloadSettings
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,7 @@ KNOWN_AS = {
     EnergySettings: "energy",
     GateSettings: "gate",
     CostSettings: "cost",
+    TrafficSettings: "asked",
 }
 FIELDS = [
     pytest.param(owner, field, id=f"{owner}.{field}")

@@ -192,15 +192,6 @@ def test_limits_that_nobody_keeps_leave_no_good_request(lem, serving, only):
     assert metrics["energy_per_request_j"].value > 0
 
 
-def test_without_limits_there_is_no_goodput(lem, serving, only):
-    """The reason names the settings."""
-    serving(CLOSED)
-    lem(ONE).assert_outcomes(passed=1)
-    for name in ("goodput_req_s", "energy_per_good_request_j"):
-        metric = only().metrics[name]
-        assert (metric.value, "slo.ttft_s" in metric.reason) == (None, True)
-
-
 def test_what_a_server_tells_of_itself_is_kept(lem, serving, only):
     """By rounds, and as metrics."""
     serving(f"{CLOSED}\nmeasure: {{rounds: 1, min_window_s: 1.1}}")
@@ -268,19 +259,20 @@ def test_a_lying_server_is_not_believed(lem, serving, only):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "sentence", "status"),
     [
-        (["traffic.arrivals=poisson"], "traffic.arrivals: poisson needs traffic.rate"),
-        (["traffic.rate=3"], "traffic.rate means nothing with traffic.arrivals: null; *"),
-        (["traffic.arrivals=closed", "traffic.concurrency=0"], "*greater than or equal to 1*"),
+        (["traffic.arrivals=poisson"], "traffic.arrivals: poisson needs traffic.rate", 1),
+        (["traffic.rate=3"], "traffic.rate means nothing with traffic.arrivals: null; *", 1),
+        (["traffic.arrivals=closed", "traffic.concurrency=0"], "*greater than or equal to 1*", 4),
     ],
 )
-def test_traffic_that_cannot_be_is_one_sentence(lem, serving, arguments, sentence):
-    """From the command line as from a file, before anything is started."""
+def test_traffic_that_cannot_be_is_one_sentence(lem, serving, arguments, sentence, status):
+    """Before anything is started; what is lacking, once the test's own parameters are known."""
     serving("")
     result = lem(ONE, *(f"--lem-set={argument}" for argument in arguments))
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: *{sentence}"])
+    assert result.ret == status
+    told = result.stderr if status == pytest.ExitCode.USAGE_ERROR else result.stdout
+    told.fnmatch_lines([f"*{sentence}"])
     assert "Traceback" not in result.stderr.str() + result.stdout.str()
 
 
@@ -409,8 +401,22 @@ def test_a_server_that_cannot_be_is_one_sentence(lem, serving, only):
 
 def test_a_server_that_stalls_ends_with_a_sentence_of_its_own(lem, serving, only):
     """Within the time for one step, and without waiting for what will not come."""
-    serving(f"{CLOSED}\nmeasure: {{timeout_s: 2}}", "--faults", "never@*")
+    serving(f"{CLOSED}\nmeasure: {{timeout_s: 3}}", "--faults", "never@*")
     result = lem(ONE)
     result.assert_outcomes(failed=1)
     assert only().failure_kind == "timeout"
-    result.stdout.fnmatch_lines(["*no request was answered within 2 s; the server is too slow*"])
+    result.stdout.fnmatch_lines(["*no request was answered within 3 s; the server is too slow*"])
+
+
+def test_what_a_file_leaves_open_comes_from_a_parameter(lem, serving, stored):
+    """The process stands in the settings, and each test brings its own rate."""
+    serving("traffic: {arrivals: poisson, ramp_s: 0.05}")
+    source = """
+    import pytest
+
+    @pytest.mark.parametrize("rate", [20.0, 40.0])
+    def test_one(inference, rate):
+        inference()
+    """
+    lem(source).assert_outcomes(passed=2)
+    assert [r.case.key.split("/")[4] for r in stored().records] == ["poisson-20", "poisson-40"]

@@ -55,12 +55,12 @@ class Load:
         self._thread = threading.Thread(target=self._run, name="lem-load", daemon=True)
 
     def start(self, *, timeout_s: float) -> None:
-        """Begin, and return once the ramp has passed and an answer has come.
+        """Begin, and return once the ramp has passed and an answer has come, so long after it.
 
         Raises LemError when that is not reached in time, or the load ends before.
         """
         self._thread.start()
-        if not self._is_steady.wait(timeout_s):
+        if not self._is_steady.wait(self._traffic.ramp_s + timeout_s):
             self._drain_s = 0.0  # nobody waits for the rest
             raise LemError(
                 f"no request was answered within {timeout_s:g} s; the server is too slow for this "

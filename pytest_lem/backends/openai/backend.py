@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +19,8 @@ from pytest_lem.errors import FailureKind, LemError, config_error
 from pytest_lem.workloads.prompt import Prompt
 from pytest_lem.workloads.workload import Workload
 
-Batch = list[Post]
+#: Numbers of requests.
+Batch = Sequence[int]
 
 
 class OpenAiBackend:
@@ -31,6 +33,8 @@ class OpenAiBackend:
     refuses: ClassVar[tuple[str, ...]] = ()
     is_server: ClassVar[bool] = True
     Options: ClassVar[type[OpenAiOptions]] = OpenAiOptions
+
+    _kept: Client | None = None
 
     def load(self, spec: LoadSpec) -> dict[str, Any]:
         """Find the server or start it; see `Backend.load`. It tells little of its engine."""
@@ -55,8 +59,12 @@ class OpenAiBackend:
 
     def prepare(self, workload: Workload, batch_size: int) -> Prepared:
         """Write the requests. Lengths are known here where a tokenizer is."""
-        batches = [self._batch(prompts, workload) for prompts in workload.batches(batch_size)]
-        return Prepared(batches=batches, input_tokens=None, requests=sum(map(len, batches)))
+        rows = [self._batch(prompts, workload) for prompts in workload.batches(batch_size)]
+        self._posts = [post for row in rows for post in row]
+        self._is_connected = False
+        numbers = iter(range(len(self._posts)))
+        batches: list[Batch] = [list(islice(numbers, len(row))) for row in rows]
+        return Prepared(batches=batches, input_tokens=None, requests=len(self._posts))
 
     def run(self, batch: Batch) -> list[Request]:
         """Send all requests of a batch at once; raises LemError if one of them fails."""
@@ -75,14 +83,27 @@ class OpenAiBackend:
 
     def sender(self, batches: Sequence[Batch]) -> Client:
         """Return what sends single requests under traffic."""
-        return self._client([post for batch in batches for post in batch])
+        return self._client([self._posts[number] for batch in batches for number in batch])
 
     async def _gather(self, batch: Batch) -> list[Request]:
-        async with self._client(batch) as client:
-            found = await asyncio.gather(*map(client.send, range(len(batch))))
-        if broken := next((request for request in found if request.error), None):
+        client = await self._connected()
+        found = await asyncio.gather(*map(client.send, batch), return_exceptions=True)
+        if error := next((x for x in found if isinstance(x, BaseException)), None):
+            raise error
+        answered = [x for x in found if isinstance(x, Request)]
+        if broken := next((request for request in answered if request.error), None):
             raise LemError(f"a request failed: {broken.error}", kind=FailureKind.ENGINE)
-        return found
+        return answered
+
+    async def _connected(self) -> Client:
+        """Return the client of all batches; the warm-up makes the connections that windows use."""
+        if not self._is_connected:
+            if self._kept is not None:
+                await self._kept.__aexit__()
+            self._kept = await self._client(self._posts).__aenter__()
+            self._is_connected = True
+        assert self._kept  # noqa: S101 - made above
+        return self._kept
 
     def _client(self, posts: Sequence[Post]) -> Client:
         options, tokenizer = self._options, self._tokenizer
@@ -104,7 +125,7 @@ class OpenAiBackend:
         is_ours = asked is None and (MODEL in command or GGUF in command)
         return server.model_named(asked or model, is_only_ours=is_ours)
 
-    def _batch(self, prompts: list[Prompt], workload: Workload) -> Batch:
+    def _batch(self, prompts: list[Prompt], workload: Workload) -> list[Post]:
         is_exact = any(prompt.tokens is not None for prompt in prompts)
         if is_exact and self._tokenizer is None:
             raise config_error(

@@ -95,7 +95,7 @@ def error_in(body: bytes) -> str:
 
 def _events(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """Yield the data of each event with the time of its last byte."""
-    buffer, data = b"", list[bytes]()
+    buffer, data, time_s = b"", list[bytes](), 0.0
     for time_s, piece in pieces:
         *lines, buffer = (buffer + piece).split(b"\n")
         for raw in lines:
@@ -105,7 +105,10 @@ def _events(pieces: Iterable[Piece]) -> Iterator[Piece]:
             elif not line and data:
                 yield time_s, b"\n".join(data)
                 data = []
-    if data or buffer.strip():
+    rest = b"\n".join([*data, buffer.strip().removeprefix(b"data:").strip()]).strip()
+    if rest == _DONE:  # some servers leave out the empty line after it
+        yield time_s, rest
+    elif rest:
         raise Broken("the stream ended in the middle of an event")
 
 

@@ -167,8 +167,8 @@ def test_users_wait_for_their_answers() -> None:
     """Three users have three requests under way, and a fourth begins only after an answer."""
 
     async def together(sender: Sender, _: int) -> str | None:
-        if sender.under_way == 3:
-            sender.gate.set()
+        if sender.under_way == 3:  # long enough for others to come, if any would
+            sender.loop.call_later(0.02, sender.gate.set)
         await sender.gate.wait()
         await asyncio.sleep(0)
         return None
@@ -308,7 +308,10 @@ def test_a_server_that_answers_nothing_is_not_waited_for_for_ever() -> None:
         "no request was answered within 0.05 s; the server is too slow for this load, or stuck "
         "(its log may say more)"
     )
-    load.stop()
+    stopping = threading.Thread(target=load.stop, daemon=True)
+    stopping.start()
+    stopping.join(PATIENCE_S)
+    assert not stopping.is_alive()
     assert [request.error for request in load.requests] == [
         "not answered before the drain ended"
     ] * 2

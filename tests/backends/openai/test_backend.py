@@ -76,7 +76,7 @@ def test_a_workload_is_prepared_as_requests(load: Any) -> None:
     prepared = _prepared(backend, 2, requests=3)
     assert (prepared.requests, prepared.input_tokens) == (3, None)
     assert [len(batch) for batch in prepared.batches] == [2, 1]
-    bodies = [json.loads(post.body) for batch in prepared.batches for post in batch]
+    bodies = [json.loads(backend._posts[n].body) for batch in prepared.batches for n in batch]
     assert [body["messages"][0]["content"] for body in bodies] == ["The sun", "A river", "The sun"]
 
 
@@ -102,7 +102,7 @@ def test_what_a_workload_asks_for_reaches_the_request(load: Any) -> None:
     fields = {"temperature": 0.7, "top_p": 0.9, "seed": 40, "ignore_eos": False,
               "min_output_tokens": 2, "streaming": False, "chat": False}  # fmt: skip
     (batch,) = _prepared(backend, 2, **fields).batches
-    assert json.loads(batch[1].body) == {
+    assert json.loads(backend._posts[batch[1]].body) == {
         "model": "stub",
         "prompt": "A river",
         "max_tokens": 5,

@@ -253,7 +253,7 @@ _OBJECTS = st.fixed_dictionaries(
 )
 
 
-@deterministic
+@settings(deterministic, max_examples=30)
 @given(st.lists(_OBJECTS, max_size=4))
 @example([{"choices": [{"delta": "x", "finish_reason": "stop"}]}])
 @example(
