@@ -13,6 +13,9 @@ from typing import Any
 _DONE = b"[DONE]"
 _LONGEST = 200
 
+#: Where text may stand.
+_TEXTS = ("text", "content", "reasoning_content", "reasoning")
+
 #: Bytes, and when they were there.
 Piece = tuple[float, bytes]
 
@@ -114,7 +117,7 @@ def _events(pieces: Iterable[Piece]) -> Iterator[Piece]:
 
 def _parsed(data: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(data)
+        found = json.loads(data.decode())  # text is read faster than bytes
     except ValueError:
         found = None
     if not isinstance(found, dict):
@@ -136,8 +139,11 @@ def _take(answer: Answer, found: dict[str, Any]) -> dict[str, Any] | None:
 def _text(choice: dict[str, Any], name: str) -> str:
     """Return the text of a choice, in a part of it or itself; reasoning is generated as well."""
     part = choice[name] if isinstance(choice.get(name), dict) else choice
-    names = ("text", "content", "reasoning_content", "reasoning")
-    return "".join(part[name] for name in names if isinstance(part.get(name), str))
+    text = ""
+    for key in _TEXTS:
+        if isinstance(found := part.get(key), str):
+            text += found
+    return text
 
 
 def _count(value: Any) -> int | None:
