@@ -1,9 +1,11 @@
 """This harness and `vllm bench serve`, by turns on one server: what they report must agree.
 
-Both send the same prompts as plain completions to one vLLM server, Poisson arrivals at the same
-rate, the same number of output tokens, with prefix caching off. vLLM's benchmark counts from its
-first request to the last answer, the harness in a window within the traffic, so their arrivals are
-not the same ones: differences are compared with how much each tool differs from itself.
+Both send the same prompts in the same order as plain completions to one vLLM server, evenly at the
+same rate, with the same number of output tokens and prefix caching off. vLLM's benchmark counts
+from its first request to the last answer, the harness in a window within the traffic: differences
+are set beside how much each tool differs from itself. Special tokens are sent as text: a token
+without any is the first one for vLLM's benchmark, and none for the harness. The harness runs a
+second time without its looks at the server's metrics, to show what they cost.
 
 A benchmark, not a test. It exits 1 only where something could not run.
 """
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_lem.backends.models import locate
 from pytest_lem.backends.openai.options import OpenAiOptions
@@ -29,6 +32,7 @@ COMMAND = (
     "--dtype float32 --max-model-len 2048 --max-num-seqs 16 --no-enable-prefix-caching"
 )
 TOKENS = 24
+SPECIAL = '{"skip_special_tokens": false}'
 #: Names in vLLM's result, in milliseconds but for the last two, and ours.
 FIGURES = {
     "median_ttft_ms": "ttft_s",
@@ -50,6 +54,14 @@ def test_serve(inference):
 """
 
 
+class Place(NamedTuple):
+    """Where files are, where the server is, and under which name it has the model."""
+
+    folder: Path
+    url: str
+    model: str
+
+
 def main() -> int:
     """Start the server, measure by turns, print the figures beside each other."""
     asked = _arguments()
@@ -63,11 +75,15 @@ def main() -> int:
             (folder / "prompts.jsonl").write_text("\n".join(lines) + "\n")
             (folder / "test_serve.py").write_text(_OURS)
             model = str(server.get("/v1/models")["data"][0]["id"])
+            place = Place(folder, server.url, model)
             found = [
-                (theirs(folder, server.url, model, asked, turn), ours(folder, server.url, model,
-                                                                      asked, turn))
+                {
+                    "vllm bench serve": theirs(place, asked, turn),
+                    "pytest-lem": ours(place, asked, turn, metrics="/metrics"),
+                    "without looks": ours(place, asked, turn, metrics="null"),
+                }
                 for turn in range(asked.turns)
-            ]  # fmt: skip
+            ]
     finally:
         server.stop()
     _print(found)
@@ -86,20 +102,22 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def theirs(
-    folder: Path, url: str, model: str, asked: argparse.Namespace, turn: int
-) -> dict[str, float]:
+def theirs(place: Place, asked: argparse.Namespace, turn: int) -> dict[str, float]:
     """Run vLLM's benchmark and return its figures, in seconds."""
+    folder, url, model = place
     result = folder / "theirs.json"
     options = {
         "backend": "openai", "endpoint": "/v1/completions", "base-url": url, "model": model,
         "dataset-name": "custom", "dataset-path": str(folder / "prompts.jsonl"),
         "custom-output-len": TOKENS, "num-prompts": asked.requests, "request-rate": asked.rate,
+        "burstiness": 1_000_000,  # as good as even
+        "extra-body": SPECIAL,
         "seed": turn, "temperature": 0, "result-dir": str(folder), "result-filename": result.name,
         "percentile-metrics": "ttft,tpot,itl",
     }  # fmt: skip
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    switches = ["--ignore-eos", "--skip-chat-template", "--save-result", "--disable-tqdm"]
+    switches = ["--ignore-eos", "--skip-chat-template", "--save-result", "--disable-tqdm",
+                "--disable-shuffle"]  # fmt: skip
     _run([sys.executable, "-c", _THEIRS, *flags, *switches])
     told = json.loads(result.read_text())
     return {
@@ -108,14 +126,15 @@ def theirs(
     }
 
 
-def ours(
-    folder: Path, url: str, model: str, asked: argparse.Namespace, turn: int
-) -> dict[str, float]:
+def ours(place: Place, asked: argparse.Namespace, turn: int, *, metrics: str) -> dict[str, float]:
     """Run the harness and return its figures, in seconds."""
+    folder, url, model = place
     result = folder / "ours.json"
     settings = {
         "backends.openai.url": url, "dataset.source": str(folder / "prompts.jsonl"),
-        "workload.output_tokens": TOKENS, "workload.chat": "false", "traffic.arrivals": "poisson",
+        "workload.output_tokens": TOKENS, "workload.chat": "false", "traffic.arrivals": "constant",
+        "backends.openai.metrics": metrics,
+        "backends.openai.extra_body": SPECIAL,
         "traffic.rate": asked.rate, "traffic.ramp_s": 3, "measure.rounds": 1, "seed": turn,
         "measure.min_window_s": asked.requests / asked.rate, "measure.warmup_max_s": 0,
         "measure.idle_s": 0,
@@ -136,12 +155,12 @@ def _run(command: list[str]) -> None:
         sys.exit(f"{' '.join(command[:6])} ... failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
-def _print(found: list[tuple[dict[str, float], dict[str, float]]]) -> None:
-    print(f"{'figure':28} {'vllm bench serve':>28} {'pytest-lem':>28}  ratio")
+def _print(found: list[dict[str, dict[str, float]]]) -> None:
+    tools = list(found[0])
+    print(f"{'figure':26}" + "".join(f"{tool:>30}" for tool in tools))
     for name in FIGURES.values():
-        their, our = ([turn[side][name] for turn in found] for side in (0, 1))
-        ratio = statistics.median(our) / statistics.median(their)
-        print(f"{name:28} {_spread(their):>28} {_spread(our):>28}  {ratio:.3f}")
+        columns = [[turn[tool][name] for turn in found] for tool in tools]
+        print(f"{name:26}" + "".join(f"{_spread(column):>30}" for column in columns))
 
 
 def _spread(values: list[float]) -> str:

@@ -18,6 +18,7 @@ class Conditions:
         clocks: means of `sm_mhz` and `memory_mhz` of GPUs, `mhz` of the CPU.
         temperatures: `start_c`, `end_c` and `max_c`.
         utilisation: mean share of time at work, 0 to 1.
+        memory: largest memory in use, by whomever, in bytes.
         throttling: seconds of slowing down, by cause.
 
     """
@@ -26,6 +27,7 @@ class Conditions:
     clocks: dict[str, dict[str, float | None]] | None = None
     temperatures: dict[str, dict[str, float | None]] | None = None
     utilisation: dict[str, float | None] | None = None
+    memory: dict[str, float | None] | None = None
     throttling: dict[str, dict[str, Any]] | None = None
 
 

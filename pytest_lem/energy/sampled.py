@@ -21,12 +21,8 @@ def conditions_of(
         power=_facts(names, lambda d: _power(series, d, start_s, end_s)),
         clocks=_facts(names, lambda d: _clocks(series, d, start_s, end_s)),
         temperatures=_facts(names, lambda d: _temperatures(series, d, start_s, end_s)),
-        utilisation={
-            device: share
-            for device in names
-            if (share := series.mean(device, "utilisation", start_s, end_s)) is not None
-        }
-        or None,
+        utilisation=_each(names, lambda d: series.mean(d, "utilisation", start_s, end_s)),
+        memory=_each(names, lambda d: series.maximum(d, "memory_bytes", start_s, end_s)),
     )
 
 
@@ -71,6 +67,13 @@ def _facts(
     found = {device: facts_of(device) for device in devices}
     known = {d: f for d, f in found.items() if any(v is not None for v in f.values())}
     return known or None
+
+
+def _each(
+    devices: Sequence[str], fact_of: Callable[[str], float | None]
+) -> dict[str, float | None] | None:
+    found = {device: fact_of(device) for device in devices}
+    return {device: fact for device, fact in found.items() if fact is not None} or None
 
 
 def _power(series: Series, device: str, start_s: float, end_s: float) -> dict[str, float | None]:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _MARKER = (
     "energy(work=1, unit='unit', name=None, max_joules=None, max_joules_per_unit=None, "
-    "rounds=None, min_window=None, fail_on=None, promise=None): measure the energy of this test. "
+    "rounds=None, min_window=None, fail_on=None, promise=None, slo=None): measure the energy of "
+    "this test. "
     "Without the fixtures `energy` and `inference` the body of the test is the work, run once "
     "unless `rounds` or `min_window` (seconds) repeat it; with `benchmark` of pytest-benchmark it "
     "is what that is given."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import isfinite
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from pytest_lem.errors import did_you_mean
 
+_LIMITS = ("ttft_s", "tpot_s", "e2e_s")
 _NUMBERS = ("work", "max_joules", "max_joules_per_unit", "min_window", "promise")
 
 
@@ -26,6 +28,7 @@ class EnergyMark:
         rounds: windows measured.
         min_window: shortest window in seconds.
         fail_on: rules of the gate, as `--lem-fail-on` takes them, in place of the session's.
+        slo: limits on the latency of a request, as the settings `slo.*` have them.
         promise: change in per cent that the gate undertakes to find, in place of the session's.
 
     """
@@ -39,6 +42,7 @@ class EnergyMark:
     min_window: float | None = None
     fail_on: tuple[str, ...] | None = None
     promise: float | None = None
+    slo: Mapping[str, float] | None = None
 
 
 #: The markers of the collected tests that ask for energy. One mapping for all of them: thousands
@@ -108,9 +112,17 @@ def _problem(name: str, value: Any) -> str | None:
         return "is a number above 0"
     if name == "rounds" and not (isinstance(value, int) and _is_number(value) and value > 0):
         return "is a whole number from 1 up"
+    if name == "slo" and not _are_limits(value):
+        return f"is a mapping of {', '.join(_LIMITS)} to seconds above 0"
     if name in {"unit", "name"} and not (isinstance(value, str) and value.strip()):
         return "is a text"
     return None
+
+
+def _are_limits(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        name in _LIMITS and _is_number(limit) and limit > 0 for name, limit in value.items()
+    )
 
 
 def _is_number(value: Any) -> bool:

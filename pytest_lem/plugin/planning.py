@@ -67,6 +67,8 @@ def layers_for(
     for path, value in (("rounds", mark.rounds), ("min_window_s", mark.min_window)):
         if value is not None:
             layers.put(("measure", path), value, "marker")
+    if mark.slo is not None:
+        layers.put(("slo",), dict(mark.slo), "marker")
     for name, place in _PARAMETERS.items():
         is_swept = swept is not None and swept.sets(".".join(place))
         if (value := param(item, name)) is not None and not is_swept:

@@ -174,6 +174,7 @@ def _round(r: Round, idle: dict[Device, Idle]) -> RoundRecord:
         temperatures=conditions.temperatures,
         utilisation=conditions.utilisation,
         engine=r.engine,
+        memory=conditions.memory,
         throttling=conditions.throttling,
         validity="invalid" if r.reasons else "valid",
         reasons=r.reasons,

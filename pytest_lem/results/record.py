@@ -112,6 +112,9 @@ class RoundRecord(Stored):
         None, description="What a server told of itself: means, largest values, growth."
     )
     utilisation: dict[str, Any] | None = Field(None, description="Share of time at work.")
+    memory: dict[str, Any] | None = Field(
+        None, description="Largest memory in use, B, by device, by whomever."
+    )
     throttling: dict[str, Any] | None = Field(None, description="Seconds slowed down, by cause.")
     validity: Validity
     reasons: list[str] = Field([], description="Why the round is invalid.")

@@ -10,8 +10,12 @@ from pytest_lem.results.statistics import ratio
 
 
 def sampled_metrics(pool: Pool) -> dict[str, Metric]:
-    """Return peak power and utilisation of the devices whose energy is the main figure."""
-    return {"power_peak_w": _peak(pool), "gpu_utilisation": _utilisation(pool)}
+    """Return peaks and utilisation of the devices whose energy is the main figure."""
+    return {
+        "power_peak_w": _peak(pool),
+        "peak_board_memory_bytes": _memory(pool),
+        "gpu_utilisation": _utilisation(pool),
+    }
 
 
 def _devices(pool: Pool) -> list[str]:
@@ -39,6 +43,20 @@ def _known_peaks(pool: Pool, device: str) -> list[float]:
     """Return the peak of each round in which the power of a device was sampled."""
     peaks = [(r.conditions.power or {}).get(device, {}).get("peak_w") for r in pool.rounds]
     return [peak for peak in peaks if peak is not None]
+
+
+def _memory(pool: Pool) -> Metric:
+    """Return the most memory in use; of several boards, the sum of their largest."""
+    definition = METRICS["peak_board_memory_bytes"]
+    if not pool.on_gpu:
+        return definition.null("the work did not run on a GPU")
+    known = [
+        [b for r in pool.rounds if (b := (r.conditions.memory or {}).get(device)) is not None]
+        for device in _devices(pool)
+    ]
+    if not known or not all(known):
+        return definition.null("no series of memory was taken")
+    return definition.of(sum(map(max, known)), n=min(map(len, known)))
 
 
 def _utilisation(pool: Pool) -> Metric:

@@ -8,6 +8,8 @@ import pytest
 
 from pytest_lem.plugin.markers import EnergyMark
 
+LIMITS = "`slo` is a mapping of ttft_s, tpot_s, e2e_s to seconds above 0"
+
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
@@ -22,6 +24,9 @@ from pytest_lem.plugin.markers import EnergyMark
         ("max_joules=-1", "`max_joules` is a number above 0, not -1"),
         ("max_joules_per_unit=[]", "`max_joules_per_unit` is a number above 0, not []"),
         ("min_window=float('inf')", "`min_window` is a number above 0, not inf"),
+        ("slo={'ttft': 1}", f"{LIMITS}, not {{'ttft': 1}}"),
+        ("slo={'ttft_s': 0}", f"{LIMITS}, not {{'ttft_s': 0}}"),
+        ("slo=0.5", f"{LIMITS}, not 0.5"),
         ("rounds=0", "`rounds` is a whole number from 1 up, not 0"),
         ("rounds=2.5", "`rounds` is a whole number from 1 up, not 2.5"),
         ("name=''", "`name` is a text, not ''"),

@@ -420,3 +420,21 @@ def test_what_a_file_leaves_open_comes_from_a_parameter(lem, serving, stored):
     """
     lem(source).assert_outcomes(passed=2)
     assert [r.case.key.split("/")[4] for r in stored().records] == ["poisson-20", "poisson-40"]
+
+
+def test_a_marker_brings_limits_of_its_own(lem, serving, only):
+    """They go over the configured ones, and stand in the case."""
+    serving(f"{CLOSED}\nslo: {{e2e_s: 30, ttft_s: 0.000001}}")
+    lem(
+        """
+        import pytest
+
+        @pytest.mark.energy(slo={"ttft_s": 20})
+        def test_one(inference):
+            inference()
+        """
+    ).assert_outcomes(passed=1)
+    record = only()
+    slo = record.case.settings.model_dump()["slo"]
+    assert slo == {"ttft_s": 20.0, "tpot_s": None, "e2e_s": 30.0}
+    assert record.metrics["goodput_req_s"].value > 0

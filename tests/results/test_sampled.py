@@ -118,3 +118,20 @@ def test_an_estimate_alone_has_no_total(measured: Make, energy_of: Make) -> None
     """Nothing was measured, so nothing is summed."""
     own = [energy_of(Domain.ESTIMATE, 5.0)]
     assert metrics_of(measured(energies=(own, own)))["energy_total_j"].value is None
+
+
+def test_the_memory_of_the_boards_is_the_largest_of_all_rounds(
+    measured: Make, energy_of: Make
+) -> None:
+    """Of the boards at work alone; what one of them hides is not given for both."""
+    own = [energy_of(Domain.GPU, 5.0)]
+    found = _sampled(
+        measured(energies=(own, own), applied={"device_uuids": ["gpu-0"]}),
+        Conditions(memory={"gpu-0": 3e9, "gpu-1": 9e9, "machine": 9e9}),
+        Conditions(memory={"gpu-0": 4e9}),
+    )
+    metric = metrics_of(found)["peak_board_memory_bytes"]
+    assert (metric.value, metric.n) == (4e9, 2)
+    found = _sampled(found, Conditions(), Conditions(memory={"gpu-1": 4e9}))
+    metric = metrics_of(found)["peak_board_memory_bytes"]
+    assert (metric.value, metric.reason) == (None, "no series of memory was taken")
