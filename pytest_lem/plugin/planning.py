@@ -90,6 +90,11 @@ def plan(session: LemSession, layers: Layers) -> Planned:
     backend = _backend(settings, layers)
     options = asdict(resolved.options_of(settings.backend, options_of))
     workload, online = _work(settings)
+    if online and not hasattr(backend, "sender"):
+        raise config_error(
+            f"the backend `{settings.backend}` runs offline batches only; measure traffic with "
+            "`openai`, which starts a server or finds one, or take traffic.arrivals out"
+        )
     precision = settings.precision or backend.precisions[0]
     spec = LoadSpec(
         backend=settings.backend,

@@ -438,3 +438,12 @@ def test_a_marker_brings_limits_of_its_own(lem, serving, only):
     slo = record.case.settings.model_dump()["slo"]
     assert slo == {"ttft_s": 20.0, "tpot_s": None, "e2e_s": 30.0}
     assert record.metrics["goodput_req_s"].value > 0
+
+
+def test_a_backend_without_traffic_says_which_one_has_it(engine, lem):
+    """Before anything is loaded."""
+    result = lem(ONE, "--lem-set=traffic.arrivals=closed", "--lem-set=traffic.concurrency=2")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["the backend `ngram` runs offline batches only; measure traffic with `openai`, which*"]
+    )
