@@ -96,7 +96,8 @@ class Online:
         self._start(loaded, seq)
         edges = self._panel.begin()
         start_s = time.monotonic()
-        self._hold(loaded, max(self._plan.method.min_window_s, SHORTEST_S))
+        asked_s, least_s = self._plan.method.min_window_s, self._online.traffic.least_window_s
+        self._hold(loaded, max(asked_s, least_s, SHORTEST_S))
         end_s = time.monotonic()
         reading = self._panel.end(edges, start_s, end_s)
         self._stop(loaded)

@@ -90,11 +90,6 @@ def plan(session: LemSession, layers: Layers) -> Planned:
     backend = _backend(settings, layers)
     options = asdict(resolved.options_of(settings.backend, options_of))
     workload, online = _work(settings)
-    if online and not hasattr(backend, "sender"):
-        raise config_error(
-            f"the backend `{settings.backend}` runs offline batches only; measure traffic with "
-            "`openai`, which starts a server or finds one, or take traffic.arrivals out"
-        )
     precision = settings.precision or backend.precisions[0]
     spec = LoadSpec(
         backend=settings.backend,
@@ -221,6 +216,11 @@ def _backend(settings: Settings, layers: Layers) -> Any:
     missing = missing_backend(name, has_interpreter=has_interpreter(layers, name))
     if sentence := missing or lacking_precision(name, settings.precision):
         raise config_error(sentence)
+    if settings.traffic.arrivals and not hasattr(backend, "sender"):
+        raise config_error(
+            f"the backend `{name}` runs offline batches only; measure traffic with `openai`, which "
+            "starts a server or finds one, or take traffic.arrivals out"
+        )
     refused = [field for field in backend.refuses if _is_set(settings.workload, field)]
     if refused:
         raise config_error(

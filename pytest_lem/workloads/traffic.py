@@ -15,6 +15,8 @@ from typing import Any
 from pytest_lem.errors import FailureKind, LemError
 
 CLOSED = "closed"
+#: Fewer requests in a window would say little, and chance might leave none.
+_LEAST_REQUESTS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,11 @@ class Traffic:
     def is_open(self) -> bool:
         """Tell whether requests come whether or not earlier ones were answered."""
         return self.arrivals != CLOSED
+
+    @property
+    def least_window_s(self) -> float:
+        """Return for how long a window has to be open so that, on average, ten requests are due."""
+        return 0.0 if self.rate is None else _LEAST_REQUESTS / self.rate
 
     @property
     def lasts_s(self) -> float:

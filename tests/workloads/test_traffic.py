@@ -185,3 +185,16 @@ def test_what_is_no_file_of_times_is_one_sentence(
     with pytest.raises(LemError) as caught:
         read_times(path)
     assert (caught.value.kind, str(caught.value)) == ("data", sentence.format(path))
+
+
+@pytest.mark.parametrize(
+    ("fields", "least_s"),
+    [
+        ({"arrivals": "poisson", "rate": 2.0}, 5.0),
+        ({"arrivals": "constant", "rate": 100.0}, 0.1),
+        ({"arrivals": "closed", "concurrency": 4}, 0.0),
+    ],
+)
+def test_a_window_has_room_for_ten_requests(fields: dict[str, Any], least_s: float) -> None:
+    """Of a closed loop nobody knows beforehand how fast it is."""
+    assert Traffic(**fields).least_window_s == pytest.approx(least_s)
