@@ -10,7 +10,7 @@ import psutil
 import pytest
 from standin import VARIABLE, Board, StandIn, build
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "listener"]
 
 _NGRAM = Path(__file__).parent / "ngram"
 _STANDIN = Path(__file__).parent / "standin"

@@ -114,7 +114,8 @@ def test_the_tests_mirror_the_package():
         _shown(path.parent)
         for path in (ROOT / "tests").rglob("test_*.py")
         if path.parent.relative_to(ROOT / "tests") not in folders
-        and path.relative_to(ROOT / "tests").parts[0] not in {"contract", "engines", "standin"}
+        and path.relative_to(ROOT / "tests").parts[0]
+        not in {"browser", "contract", "engines", "standin"}
     }
     assert strangers == set()
 

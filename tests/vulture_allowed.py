@@ -7,6 +7,7 @@ Dead code does not belong here; it is deleted.
 
 # Found by name: pytest's hooks and fixtures, entry points, messages of the host process.
 _.pytest_addhooks, _.lem_cycle, _.user_properties
+_.pytest_lem_update_context, _.pytest_lem_update_record
 _.pytest_addoption, _.pytest_configure, _.pytest_generate_tests, _.pytest_collection_modifyitems
 _.pytest_configure_node, _.pytest_testnodedown, _.pytest_report_collectionfinish
 _.pytest_runtest_protocol, _.pytest_runtest_setup, _.pytest_runtest_call
@@ -20,7 +21,7 @@ _.__getattr__, _.model_config
 # Called by pydantic.
 _._lengths_and_sampling_agree, _._parts_fit_the_source, _._limits_leave_room
 _._prompts_have_one_source, _._some_stand_alone, _._one_name_for_each_precision
-_._known_format, _._version_in_quotes, _._each_process_has_its_own
+_._no_password, _._known_format, _._version_in_quotes, _._each_process_has_its_own
 
 # Called, or read, by users' tests.
 _.inference, _.arun, _.window, _.energy_j
@@ -29,6 +30,9 @@ _.ttft_s, _.tpot_s, _.e2e_latency_s, _.read_series, _.write_csv
 
 # Extended by the options of each backend, which are found by their names and left out here.
 _.HubOptions
+
+# Called by urllib.
+_.redirect_request
 
 # Given to, called or read by vLLM.
 _.engine_dead

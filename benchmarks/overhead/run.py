@@ -16,6 +16,8 @@ from pathlib import Path
 
 import collection
 import comparing
+import exporting
+import reporting
 import sampling
 import startup
 import throughput
@@ -28,6 +30,8 @@ PARTS = {
     "collection": collection,
     "sampling": sampling,
     "comparing": comparing,
+    "exporting": exporting,
+    "reporting": reporting,
     "traffic": traffic,
 }
 

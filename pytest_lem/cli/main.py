@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_lem.cli.sending import add_push
 from pytest_lem.cli.stored import add_baseline, add_bisect, add_clean, add_lists, add_report
 from pytest_lem.errors import LemError
 
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_ls(commands)
     add_baseline(commands)
     add_clean(commands)
+    add_push(commands)
     return parser
 
 

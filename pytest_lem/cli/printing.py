@@ -22,14 +22,22 @@ def draw(render: Callable[..., str]) -> None:
     """Print what `render` returns for the width and the colours of the output."""
     is_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if is_terminal else _UNLIMITED
-    text = render(width=width, is_colored=is_terminal and "NO_COLOR" not in os.environ)
-    # Cells of tables end in spaces.
-    say("".join(f"{line.rstrip()}\n" for line in text.splitlines()))
+    say(_trimmed(render(width=width, is_colored=is_terminal and "NO_COLOR" not in os.environ)))
+
+
+def drawn(render: Callable[..., str]) -> str:
+    """Return what `render` returns for a file: no limit of width, no colours."""
+    return _trimmed(render(width=_UNLIMITED, is_colored=False))
 
 
 def complain(sentence: str) -> None:
     """Print what is wrong, apart from the output."""
     print(sentence, file=sys.stderr)  # noqa: T201 - the output of a command
+
+
+def _trimmed(text: str) -> str:
+    """Return a text without the spaces in which cells of tables end."""
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
 def _be_lenient() -> None:

@@ -7,11 +7,13 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.results.runfile import RunFile, read_run
 from pytest_lem.results.session import Session
 from pytest_lem.results.store import Store, is_name
 
+_SESSION = "session.jsonl"
 #: Files that make a folder the folder of a run; the first that is there is read.
-RUN_FILES = ("session.jsonl", "run.json", "journal.jsonl")
+RUN_FILES = (_SESSION, "run.json", "journal.jsonl")
 LATEST = "latest"
 
 
@@ -32,6 +34,25 @@ def find_session(store: Store, reference: str) -> Session:
     if not session.entries:
         raise _wrong(f"the run {session.run} has no case, so there is nothing to report")
     return session
+
+
+def find_run(store: Store, reference: str) -> tuple[Path, RunFile]:
+    """Return the folder and the run file, or the journal, of a run named as for `find_session`.
+
+    Raises LemError (`data`) where only its session was kept, which has no windows.
+    """
+    path = _place(store, reference)
+    if path.name == _SESSION:
+        path = path.parent
+    if path.is_dir():
+        found = next((path / name for name in RUN_FILES[1:] if (path / name).exists()), None)
+        if found is None:
+            raise _wrong(
+                f"{path} has neither run file nor journal, and a session alone has no rounds; name "
+                "the folder of a run"
+            )
+        path = found
+    return path.parent, read_run(path)
 
 
 def read_at(path: Path) -> Session:

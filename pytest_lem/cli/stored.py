@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pytest_lem.cli.shape import add_shape, shape_of
+
 _STORE = Path(".lem")
 _REPORT_EPILOG = """\
 exit status:
@@ -28,7 +30,10 @@ over the cycles; a group has the geometric mean of its cases.
 
   lem report latest
   lem report latest --group-by backend,batch_size --format csv
+  lem report latest --sort energy_per_output_token_j --columns mfu,batch_size
+  lem report latest --rows rounds --format parquet --output rounds.parquet
   lem report latest --baseline main --fail-on output_throughput_tok_s:2
+  lem report latest --html report.html --baseline main
   lem report latest --set cost.grid_gco2e_per_kwh=350 --set cost.pue=1.2
 """
 _CLEAN_EPILOG = """\
@@ -105,11 +110,9 @@ def add_report(commands: Any) -> None:  # the class of argparse has no public na
         help="a row for each combination of these fields, comma-separated and dotted: backend, "
         "workload.output_tokens, kind, key, tier",
     )
+    add_shape(report)
     report.add_argument(
-        "--format",
-        choices=["table", "json", "csv", "md"],
-        default="table",
-        help="how it is shown (default: table)",
+        "--html", type=Path, metavar="FILE", help="write a page with charts that opens offline"
     )
     _add_store(report)
 
@@ -288,7 +291,8 @@ def _report(arguments: argparse.Namespace) -> int:
         against=against,
         cost=(arguments.config, arguments.settings),
         fields=arguments.group_by,
-        form=arguments.format,
+        shape=shape_of(arguments),
+        html=arguments.html,
     )
 
 

@@ -13,14 +13,16 @@ from pydantic import Field, field_validator, model_validator
 from pytest_lem.config.cost import CostSettings
 from pytest_lem.config.dataset import SYNTHETIC, DatasetSettings
 from pytest_lem.config.gate import GateSettings
+from pytest_lem.config.mlflow import MlflowSettings
 from pytest_lem.config.pair import PairSettings
 from pytest_lem.config.quality import QualitySettings
 from pytest_lem.config.section import Name, Section
 from pytest_lem.config.traffic import SloSettings, TrafficSettings
+from pytest_lem.config.webhook import WebhookSettings
 from pytest_lem.config.workload import WorkloadSettings
 
 #: Version of the configuration format: a new major breaks old files, a new minor only adds.
-CONFIG_VERSION = "1.6"
+CONFIG_VERSION = "1.7"
 
 #: Other names under which people know a precision.
 _PRECISION_ALIASES = {
@@ -272,6 +274,8 @@ class Settings(Section):
     pair: PairSettings = Field(default_factory=PairSettings)
     quality: QualitySettings = Field(default_factory=QualitySettings)
     cost: CostSettings = Field(default_factory=CostSettings)
+    webhooks: WebhookSettings = Field(default_factory=WebhookSettings)
+    mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
     backends: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="One section for each backend, in that library's own names.",

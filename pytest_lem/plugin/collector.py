@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_lem.errors import LemError
+from pytest_lem.plugin.extensions import extended_context
 from pytest_lem.plugin.hooks import EXPECTED_KEY
 from pytest_lem.plugin.logs import LOG_SECTION
 from pytest_lem.plugin.options import given, has_contest
@@ -23,6 +24,7 @@ from pytest_lem.plugin.rundir import (
     store_directory,
 )
 from pytest_lem.plugin.settings import is_gated, mode
+from pytest_lem.plugin.sinks import attach_sinks
 from pytest_lem.reports.figures import duration
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.journal import Journal
@@ -51,6 +53,7 @@ def collector_of(config: pytest.Config, started: tuple[float, float]) -> Collect
     if found is None:
         found = Collector(config, started)
         config.pluginmanager.register(found, _COLLECTOR)
+        attach_sinks(config)
     return found
 
 
@@ -66,6 +69,7 @@ class Collector:
         self._problems: list[str] = []
         self._locations: dict[str, Location] = {}
         self._remark: str | None = None
+        self._is_extended = False
         self._outcome: GateOutcome | PairOutcome | None = None
         self.run_file = RunFile(
             run=Run(
@@ -80,6 +84,7 @@ class Collector:
     def receive(self, content: dict[str, Any], report: pytest.TestReport) -> None:
         """Take what a report brings: journal first, then the document, then a line of progress."""
         self._announce(content)
+        self._extend()
         records = [Record.model_validate(plain) for plain in content["records"]]
         for record in records:
             self._write("record", record.plain())
@@ -105,6 +110,7 @@ class Collector:
         run.finished = _iso(time.time())
         run.exit_status = exit_status
         self._outcome = self._judged()
+        self._extend()
         for path in self._run_paths():
             self._attempt(write_run, self.run_file, path)
         self._attempt(self._write_session)
@@ -112,6 +118,16 @@ class Collector:
         if page := os.environ.get("GITHUB_STEP_SUMMARY"):
             self._remark = self._job().append_page(Path(page))
         return not self._problems and not (self._outcome and self._outcome.problems)
+
+    def _extend(self) -> None:
+        """Let others add to the run, once and early, so that a killed run has it too."""
+        if self._is_extended:
+            return
+        self._is_extended = True
+        if extensions := extended_context(self._config):
+            self.run_file.extensions = extensions
+            if self._journal is not None:
+                self._write("extensions", extensions)
 
     def _judged(self) -> GateOutcome | PairOutcome | None:
         """Return what comparing or saving came to, None without either."""

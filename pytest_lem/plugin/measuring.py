@@ -10,6 +10,7 @@ import pytest
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.gate.budget import Budget
 from pytest_lem.gate.tier import tier_breach
+from pytest_lem.plugin.extensions import extend_record
 from pytest_lem.plugin.failure import failure_of
 from pytest_lem.plugin.hooks import EXPECTED, EXPECTED_KEY
 from pytest_lem.plugin.items import asks_for_energy, is_body_the_work
@@ -90,6 +91,8 @@ class Measuring:
             self._judge_tiers(records, report)
             self._judge_budgets(item, records, report)
         comparisons = self._judge_changes(item, records, report)
+        for record in records:
+            extend_record(item, record)
         if records:
             item.user_properties += properties(records, comparisons)
             content = {

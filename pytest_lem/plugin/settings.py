@@ -77,6 +77,12 @@ def is_gated(config: pytest.Config) -> bool:
     return bool(gate.baseline or gate.save or gate.autosave)
 
 
+def is_told(config: pytest.Config) -> bool:
+    """Tell whether anybody is told of the run by a webhook."""
+    is_idle = config.option.collectonly or mode(config) == "off"
+    return not is_idle and any(path[0] == "webhooks" for path in session_layers(config).leaves)
+
+
 def axis_values(config: pytest.Config, name: str) -> Given | None:
     """Return the values given for an axis, converted and checked, or None."""
     found = given(config, name)

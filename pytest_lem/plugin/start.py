@@ -22,6 +22,7 @@ from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.measuring import Measuring
 from pytest_lem.plugin.selection import note_collected
 from pytest_lem.plugin.session import SESSION, LemSession
+from pytest_lem.plugin.settings import is_told
 
 
 def start(
@@ -47,6 +48,10 @@ def start(
     config.pluginmanager.register(Measuring(session), "lem-measuring")
     if session.panel.watch and not config.option.collectonly:
         session.panel.watch.note(session.visible_gpus)
+    if is_told(config):
+        from pytest_lem.plugin.notifying import tell_start
+
+        tell_start(config, session)
     if not session.is_off:
         config.pluginmanager.register(Exclusivity(config), "lem-exclusivity")
         _bridge(session, [item for item in asking if is_bridged(item)])

@@ -43,8 +43,10 @@ _LEAST_PERCENT = 0.01
 _TITLES = {**SHORT_NAMES, **DERIVED_TITLES, "power_mean_w": "power", "mfu": "MFU"}
 
 
-def columns_of(rows: Sequence[Row]) -> list[str]:
-    """Return the figures that any of the rows knows."""
+def columns_of(rows: Sequence[Row], chosen: Sequence[str] | None = None) -> list[str]:
+    """Return the figures that any of the rows knows, or those that somebody chose."""
+    if chosen is not None:
+        return list(chosen)
     known = (name for name in (*_UNITS, *DERIVED) if name in rows[0].figures)
     return [n for n in known if any(row.figures[n].value is not None for row in rows)]
 
@@ -70,10 +72,16 @@ def figure_cell(row: Row, name: str) -> str:
         text = derived_text(name, estimate.value, estimate.unit)
     else:
         metric = METRICS[name].of(estimate.value, n=estimate.cycles)
-        unit = _UNITS[name]
+        unit = _UNITS.get(name, _unit_of(name))
         text = rate(metric) if unit is None else plain(metric, unit)
     is_estimate = is_of_energy(name) and row.tier == Tier.ESTIMATED
     return f"{ESTIMATE_MARK if is_estimate else ''}{text}{_spread(estimate)}"
+
+
+def _unit_of(name: str) -> str | None:
+    """Return the unit of a figure that has a column only where it was chosen; None: a number."""
+    unit = METRICS[name].unit.partition("/")[0]
+    return unit if unit in {"J", "s", "W", "B"} else None
 
 
 def _spread(estimate: Estimate) -> str:

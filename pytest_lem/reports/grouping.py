@@ -31,7 +31,7 @@ def group_rows(entries: Sequence[Entry], fields: Sequence[str], origin: str) -> 
         row_of_group({field: value_of(found[0], field) for field in fields}, found)
         for found in groups.values()
     ]
-    return sorted(rows, key=lambda row: [_rank(value) for value in row.labels.values()])
+    return sorted(rows, key=lambda row: [rank(value) for value in row.labels.values()])
 
 
 def value_of(entry: Entry, field: str) -> Any:
@@ -54,10 +54,22 @@ def shown(value: Any) -> str:
     return UNKNOWN if value is None else str(value)
 
 
-def _check(entries: Sequence[Entry], fields: Sequence[str], origin: str) -> None:
+def known_fields(entries: Sequence[Entry]) -> set[str]:
+    """Return the fields that any of the cases has."""
     settings = {name for entry in entries for name in entry.settings}
     above = {".".join(parts) for name in settings for parts in _above(name.split("."))}
-    known = {*_OWN, *CaseSettings.model_fields, *settings, *above}
+    return {*_OWN, *CaseSettings.model_fields, *settings, *above}
+
+
+def rank(value: Any) -> tuple[int, float, str]:
+    """Return what sorts values of any kind: numbers by size, then texts, then what is absent."""
+    if isinstance(value, int | float):
+        return 0, float(value), ""
+    return (2, 0.0, "") if value is None else (1, 0.0, shown(value))
+
+
+def _check(entries: Sequence[Entry], fields: Sequence[str], origin: str) -> None:
+    known = known_fields(entries)
     for field in fields:
         if field not in known:
             raise config_error(
@@ -68,10 +80,3 @@ def _check(entries: Sequence[Entry], fields: Sequence[str], origin: str) -> None
 
 def _above(parts: Sequence[str]) -> Iterator[Sequence[str]]:
     return (parts[:count] for count in range(1, len(parts)))
-
-
-def _rank(value: Any) -> tuple[int, float, str]:
-    """Return what sorts values of any kind: numbers by size, then texts, then what is absent."""
-    if isinstance(value, int | float):
-        return 0, float(value), ""
-    return (2, 0.0, "") if value is None else (1, 0.0, shown(value))

@@ -33,7 +33,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield f"**{escaped(summary.title)}**"
     columns: list[str] = []
     for rows in sections(summary):
-        found = columns_of(rows)
+        found = columns_of(rows, summary.chosen)
         columns += found
         labels = list(rows[0].labels)
         yield ""

@@ -45,9 +45,9 @@ def _parts(summary: Summary, width: int) -> Iterator[RenderableType]:
     yield Text(summary.title, style="bold")
     columns: list[str] = []
     for rows in sections(summary):
-        found = columns_of(rows)
+        found = columns_of(rows, summary.chosen)
         columns += found
-        yield _table(rows, found, width)
+        yield _table(rows, found, width, is_chosen=summary.chosen is not None)
     yield from (Text(note, style="dim") for note in summary.notes(columns))
 
 
@@ -61,12 +61,12 @@ def sections(summary: Summary) -> list[list[Row]]:
     return list(kinds.values())
 
 
-def _table(rows: Sequence[Row], columns: Sequence[str], width: int) -> Table:
+def _table(rows: Sequence[Row], columns: Sequence[str], width: int, *, is_chosen: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     labels = list(rows[0].labels)
     for label in labels:
         table.add_column(Text(label), overflow="fold")
-    shown_columns = _fitting(rows, labels, columns, width)
+    shown_columns = columns if is_chosen else _fitting(rows, labels, columns, width)
     for name in shown_columns:
         table.add_column(title_of(name), justify="right", no_wrap=True)
     for row in rows:

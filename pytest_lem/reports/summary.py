@@ -55,11 +55,15 @@ class Gate:
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """All that a report shows. `fields` are those by which the cases were grouped, if they were."""
+    """All that a report shows. `fields` are those by which the cases were grouped, if they were.
+
+    `chosen` are the figures that tables show; None: all that any row of a table knows.
+    """
 
     session: Session
     rows: Sequence[Row]
     fields: Sequence[str] = field(default=())
+    chosen: Sequence[str] | None = None
     gate: Gate | None = None
     cost: CostSettings = field(default_factory=CostSettings)
 

@@ -95,6 +95,8 @@ def _from_journal(lines: list[dict[str, Any]]) -> dict[str, Any]:
             content["environments"][entry["id"]] = entry
         elif kind == "devices":
             content["devices"] |= entry
+        elif kind == "extensions":
+            content["extensions"] = entry
         elif kind == "record":
             content["records"].append(entry)
         elif kind == "comparison":

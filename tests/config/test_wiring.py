@@ -17,12 +17,14 @@ from pytest_lem.backends.option import BackendOptions
 from pytest_lem.config.cost import CostSettings
 from pytest_lem.config.dataset import DatasetSettings
 from pytest_lem.config.gate import GateSettings
+from pytest_lem.config.mlflow import MlflowSettings
 from pytest_lem.config.models import (
     EnergySettings,
     MeasureSettings,
     Settings,
 )
 from pytest_lem.config.traffic import TrafficSettings
+from pytest_lem.config.webhook import WebhookSettings
 from pytest_lem.config.workload import WorkloadSettings
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +51,8 @@ KNOWN_AS = {
     GateSettings: "gate",
     CostSettings: "cost",
     TrafficSettings: "asked",
+    WebhookSettings: "webhooks",
+    MlflowSettings: "mlflow",
 }
 FIELDS = [
     pytest.param(owner, field, id=f"{owner}.{field}")

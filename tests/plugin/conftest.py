@@ -22,7 +22,9 @@ import pytest_lem.plugin.github
 import pytest_lem.plugin.header
 import pytest_lem.plugin.inference
 import pytest_lem.plugin.judging
+import pytest_lem.plugin.notifying
 import pytest_lem.plugin.outcome
+import pytest_lem.plugin.pushing
 import pytest_lem.plugin.resuming
 import pytest_lem.plugin.samples
 import pytest_lem.reports.progress

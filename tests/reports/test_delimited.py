@@ -9,7 +9,9 @@ import json
 import pytest
 
 from pytest_lem.flags import Flag, Reason
+from pytest_lem.reports.cases import case_sheet
 from pytest_lem.reports.delimited import delimited
+from pytest_lem.reports.sheet import Column, Sheet
 from pytest_lem.results.definitions import GATEABLE
 from pytest_lem.results.entry import FIGURES
 
@@ -17,13 +19,15 @@ from pytest_lem.results.entry import FIGURES
 @pytest.fixture
 def rows():
     """Return a function that reads a summary back, each row by the names of its columns."""
-    return lambda summary: list(csv.DictReader(io.StringIO(delimited(summary), newline="")))
+    return lambda summary: list(
+        csv.DictReader(io.StringIO(delimited(case_sheet(summary)), newline=""))
+    )
 
 
 @pytest.fixture
 def heads():
     """Return a function that gives the names of the columns."""
-    return lambda summary: next(csv.reader(io.StringIO(delimited(summary))))
+    return lambda summary: next(csv.reader(io.StringIO(delimited(case_sheet(summary)))))
 
 
 def test_a_case_has_a_line(summarise, rows, call, cycles):
@@ -86,6 +90,15 @@ def test_an_id_is_kept_to_the_letter(summarise, rows, call):
     """Commas, quotes and newlines are quoted, markup is none of our business."""
     key = 't::f[[red],"a"\nb|c]'
     assert [row["key"] for row in rows(summarise(call(key)))] == [key]
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_a_text_is_never_a_formula(summarise, rows, call, first):
+    """A spreadsheet would run it; a figure below 0 stays a number."""
+    (row,) = rows(summarise(call(f"{first}cmd|' /C calc'!A0")))
+    assert row["key"] == f"'{first}cmd|' /C calc'!A0"
+    sheet = Sheet(columns=[Column("x", float, lambda x: x), Column("=y", str, str)], rows=[-1.5])
+    assert delimited(sheet) == "x,'=y\n-1.5,'-1.5\n"
 
 
 def test_verdicts_stand_beside_the_figures(summarise, rows, call, gate_of):

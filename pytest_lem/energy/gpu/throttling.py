@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pytest_lem.energy.gpu.driver import Driver
@@ -51,6 +52,9 @@ _FAULTS = {
     "reliability": Reason.RELIABILITY,
 }
 
+#: Event reasons that say how a board is set or that it rests, and not that it was slowed down.
+_CALM = frozenset({"idle", "application_clocks", "display_clocks"})
+
 #: Nanoseconds by cause since the driver was loaded, None for a counter that cannot be read.
 Snapshot = dict[str, int | None]
 
@@ -63,6 +67,12 @@ def snapshot(driver: Driver, handle: Any) -> Snapshot:
     for name, value in zip(numbers, values or (), strict=False):
         found[name] = int(value.value.ullVal) if value.nvmlReturn == 0 else None
     return found
+
+
+@cache
+def slowdowns_in(bits: int) -> frozenset[str]:
+    """Return what slowed a board down at the moment of a sample of its event reasons."""
+    return frozenset(name for bit, name in _BITS.items() if bits & bit and name not in _CALM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

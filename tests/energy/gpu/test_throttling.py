@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_lem.energy.gpu.throttling import Throttling, snapshot
+from pytest_lem.energy.gpu.throttling import Throttling, slowdowns_in, snapshot
 from pytest_lem.flags import Reason
 
 Make = Callable[..., Any]
@@ -149,6 +149,16 @@ def test_the_record_is_plain_json() -> None:
     assert found["seconds"] == dict.fromkeys(NAMES, 0.0) | {"power_cap": 1.0, "reliability": None}
     assert (found["power_cap_share"], found["seen"]) == (0.1, ["idle", "power_cap"])
     assert _after(bits=None).plain()["seen"] is None
+
+
+@pytest.mark.parametrize(
+    ("bits", "causes"),
+    [(0, set()), (0x1 | 0x2 | 0x100, set()), (0x4 | 0x1, {"power_cap"}), (0x80 | 0x40 | 2**20,
+     {"power_brake", "thermal_hardware"})],
+)  # fmt: skip
+def test_a_sample_says_what_slowed_the_board_down(bits: int, causes: set[str]) -> None:
+    """Rest and settings of clocks are no slow-downs, and unknown bits say nothing."""
+    assert slowdowns_in(bits) == causes
 
 
 def test_seconds_of_windows_that_follow_each_other_add_up() -> None:

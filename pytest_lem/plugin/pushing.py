@@ -1,0 +1,57 @@
+"""Pushing a run to MLflow when it is over, in a process that cannot hold it up for long."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from pytest_lem.config.mlflow import MlflowSettings
+from pytest_lem.plugin.rundir import run_directory, store_directory
+from pytest_lem.results.runfile import RunFile
+
+
+class Pusher:
+    """One for a session, in the controlling process. MLflow is never imported there."""
+
+    def __init__(self, config: pytest.Config, mlflow: MlflowSettings) -> None:
+        self._config = config
+        self._mlflow = mlflow
+        self._note: str | None = None
+        self._is_done = False
+
+    def pytest_lem_report(self, run_file: RunFile) -> None:
+        """Push what is in the run file, which has been written."""
+        if run_file.records:
+            self._is_done, self._note = self._pushed()
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say in one line what came of it."""
+        if self._note and not (self._is_done and self._config.get_verbosity("lem") < 0):
+            terminalreporter.write_line(f"lem: {self._note}", yellow=not self._is_done)
+
+    def _pushed(self) -> tuple[bool, str]:
+        mlflow = self._mlflow
+        limit_s = mlflow.timeout_s
+        try:
+            ended = subprocess.run(  # noqa: S603 - our own command
+                self._command(), capture_output=True, text=True, timeout=limit_s, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return False, f"mlflow: not done within {limit_s:g} s; `lem push` sends the rest later"
+        except OSError as error:
+            return False, f"mlflow: cannot be started ({error.strerror})"
+        if ended.returncode == 0:
+            return True, ended.stdout.strip()
+        last = (ended.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        return False, f"mlflow: {last}"
+
+    def _command(self) -> list[str]:
+        mlflow = self._mlflow
+        command = [sys.executable, "-m", "pytest_lem.cli.main", "push"]
+        command += [str(run_directory(self._config))]
+        command += ["--store", str(store_directory(self._config))]
+        command += ["--experiment", mlflow.experiment]
+        command += ["--uri", mlflow.uri] if mlflow.uri else []
+        return command + ([] if mlflow.artifacts else ["--no-artifacts"])

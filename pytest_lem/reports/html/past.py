@@ -1,0 +1,64 @@
+"""The history of a case: a figure over the sessions of a baseline, and now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_lem.gate.baseline import Past
+from pytest_lem.reports.figures import SHORT_NAMES, scaled
+from pytest_lem.reports.html.chart import Chart, axis, colour
+from pytest_lem.reports.html.markup import label
+from pytest_lem.reports.html.values import counted
+from pytest_lem.reports.html.view import View
+from pytest_lem.results.definitions import METRICS
+
+_FIGURES = ("energy_per_output_token_j", "energy_per_input_token_j", "energy_per_call_j")
+
+
+def history(view: View, past: Sequence[Past]) -> Chart | None:
+    """Return the energy of a case over the sessions; None where the history has none of it."""
+    name = next((n for n in _FIGURES if n in METRICS and _now(view, n) is not None), None)
+    known = [(p.session, f.value) for p in past if name and (f := p.entry.figures.get(name))]
+    if name is None or not known:
+        return None
+    now = _now(view, name) or 0.0
+    sessions = [label(session) for session, _ in known]
+    values = [value for _, value in known]
+    title = SHORT_NAMES[name]
+    return Chart(
+        title=f"{title} over the sessions of the baseline",
+        words=(
+            f"{counted(len(known), 'session')} from {scaled(min(values), 'J')} to "
+            f"{scaled(max(values), 'J')}; now {scaled(now, 'J')} (diamond)."
+        ),
+        data=[
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": "baseline",
+                "x": sessions,
+                "y": values,
+                "line": {"color": colour(0)},
+                "marker": {"symbol": "circle", "color": colour(0), "size": 8},
+            },
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": "this run",
+                "x": ["this run"],
+                "y": [now],
+                "marker": {"symbol": "diamond", "color": colour(4), "size": 13},
+            },
+        ],
+        layout={
+            "xaxis": {"type": "category", "automargin": True},
+            "yaxis": axis(title),
+            "legend": {"orientation": "h"},
+        },
+        height=300,
+    )
+
+
+def _now(view: View, name: str) -> float | None:
+    metric = view.record.metrics.get(name)
+    return metric.value if metric else None

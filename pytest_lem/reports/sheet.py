@@ -1,0 +1,43 @@
+"""A sheet: rows for other programs, with columns that have a name and a type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from pytest_lem.errors import config_error, did_you_mean
+
+
+class Column(NamedTuple):
+    """A column. `kind` is str, float or int; `value` takes it from a row, None where unknown."""
+
+    name: str
+    kind: type
+    value: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """Columns over rows of any class; `about` says of the whole what a file can say of itself."""
+
+    columns: Sequence[Column]
+    rows: Iterable[Any]
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    def only(self, names: Sequence[str], origin: str) -> Sheet:
+        """Return the sheet with these columns, in this order; all of them where none is named.
+
+        Raises LemError (`config`) for one that it does not have, with a name that is near.
+        """
+        known = {column.name: column for column in self.columns}
+        for name in names:
+            if name not in known:
+                raise config_error(
+                    f"{origin}: there is no column {name!r}; {did_you_mean(name, list(known))}"
+                )
+        return replace(self, columns=[known[name] for name in names]) if names else self
+
+    def cells(self, row: Any) -> list[Any]:
+        """Return the values of a row."""
+        return [column.value(row) for column in self.columns]

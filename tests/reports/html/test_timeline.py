@@ -1,0 +1,101 @@
+"""What was sampled, over time."""
+
+from math import nan
+
+import pytest
+
+from pytest_lem.energy.sampling.series import Series
+from pytest_lem.energy.sampling.track import Track
+from pytest_lem.reports.html.timeline import timeline
+from pytest_lem.results.record import PhaseRecord, SeriesRecord
+
+COLUMNS = ("power_w", "temperature_c", "throttle_bits")
+
+
+@pytest.fixture
+def series():
+    """Return ten seconds of a board, from 8 s on, that was slowed down in the middle."""
+    track = Track(COLUMNS)
+    for i in range(100):
+        bits = 0x4 | 0x1 if 40 <= i < 50 else 0x1
+        track.add(8.0 + i / 10, [500.0 if i == 33 else 100.0, nan, bits])
+    return Series({"GPU-123456789abc-rest": track}, interval_s=0.1)
+
+
+@pytest.fixture
+def record(call):
+    """Return a case with a round from 10 to 12 s and a warm-up before."""
+    record = call()
+    record.phases.append(PhaseRecord(name="warm-up", t0=8.0, t1=9.5, energies=[]))
+    record.phases.append(PhaseRecord(name="load", t0=1.0, t1=2.0, energies=[], is_shared=True))
+    record.series = SeriesRecord(
+        path="s.npz", interval_s=0.1, achieved_interval_s=0.1, samples=100, gaps=[[9.0, 9.5]]
+    )
+    return record
+
+
+def test_peaks_stay_and_times_count_from_the_beginning(record, series):
+    """Of a hundred samples twenty are drawn, the one that stands out among them."""
+    chart = timeline(record, series, 10)
+    power = chart.data[0]
+    assert len(power["x"]) <= 22
+    assert power["y"][power["x"].index(3.3)] == 500.0
+    assert power["name"] == "GPU-12345678"
+
+
+def test_only_what_was_sampled_has_a_panel(record, series):
+    """A column without a value is left out, not drawn at nothing."""
+    chart = timeline(record, series, 10)
+    titles = [v["title"]["text"] for n, v in chart.layout.items() if n.startswith("yaxis")]
+    assert titles == ["power, W", "slowed down"]
+
+
+def test_slowdowns_are_drawn_by_their_cause(record, series):
+    """A bar from when it began to when it was over; a board at rest is not slowed down."""
+    bar = timeline(record, series, 100).data[-1]
+    assert (bar["x"], bar["y"]) == ([4.0, 5.0, None], ["power_cap", "power_cap", None])
+
+
+def test_rounds_and_phases_are_drawn_in(record, series):
+    """Phases that belong to the case before are not its own."""
+    chart = timeline(record, series, 10)
+    spans = [(s["x0"], s["x1"]) for s in chart.layout["shapes"]]
+    assert spans == [(0.0, 1.5), (2.0, 4.0)]
+    assert [a["text"] for a in chart.layout["annotations"]] == ["warm-up", "round 1"]
+
+
+def test_a_stretch_too_short_for_its_name_has_none(record, series):
+    """Names over each other could not be read; the table of phases has them all."""
+    record.phases.append(PhaseRecord(name="blink", t0=9.6, t1=9.61, energies=[]))
+    chart = timeline(record, series, 10)
+    assert len(chart.layout["shapes"]) == 3
+    assert [a["text"] for a in chart.layout["annotations"]] == ["warm-up", "round 1"]
+
+
+def test_words_say_what_is_to_be_seen(record, series):
+    """Ranges, causes, and gaps."""
+    assert timeline(record, series, 10).words == (
+        "GPU-12345678: power from 100 to 500 W; slowed down by power_cap; 1 round; 100 samples; "
+        "1 gap between them."
+    )
+
+
+def test_nothing_is_said_of_slowdowns_that_nobody_looked_at(record):
+    """A device that tells nothing was not found to be fine."""
+    track = Track(("power_w",))
+    track.add(10.0, [5.0])
+    chart = timeline(record, Series({"package-0": track}, interval_s=0.1), 10)
+    assert "no device told of slow-downs" in chart.words
+
+
+def test_no_sample_is_no_chart(record):
+    """A device of which nothing was read has no empty axes."""
+    assert timeline(record, Series({"x": Track(COLUMNS)}, interval_s=0.1), 10) is None
+
+
+def test_a_series_that_is_gone_costs_the_chart_alone(page, record, series):
+    """The part of the case says why there is none; with it the chart stands there."""
+    gone, there = page(record), page(record, series=series)
+    assert "No chart over time: the series is gone" in gone.one("details", id="case-1").text
+    titles = [f.one("figcaption").text for f in there.every("figure")]
+    assert "Over time" in titles
