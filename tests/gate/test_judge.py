@@ -282,6 +282,7 @@ def test_estimates_are_judged_only_where_that_is_allowed(judged: Make, entry: Ma
             {
                 "energy_per_output_token_j", "energy_per_input_token_j", "energy_per_request_j",
                 "output_throughput_tok_s", "request_throughput_req_s", "ttft_s", "tpot_s",
+                "energy_per_good_request_j", "goodput_req_s",
                 "peak_host_memory_bytes", "peak_device_memory_bytes", "perplexity",
             },
         ),

@@ -34,7 +34,7 @@ def test_settings_of_meters_reach_them() -> None:
     assert _panel(meters=["simulated"], simulated_w=42.0).constants == {"simulated_w": 42.0}
     assert _panel(meters=["estimated"], watts_per_cpu=4.0).constants["watts_per_cpu"] == 4.0
     panel = _panel(meters=["simulated"], simulated_w=42.0)
-    panel.open(Scope(pids=()))
+    panel.open(Scope(pids=(1,)))
     reading = panel.end(panel.begin(), 10.0, 12.5)
     panel.shut()
     assert [energy.value_j for energy in reading.energies] == [105.0]

@@ -12,6 +12,7 @@ from standin import Board, StandIn
 
 from pytest_lem import Record, RunFile, read_run
 from pytest_lem.energy.sampling.archive import read_series
+from pytest_lem.results.runfile import SCHEMA_VERSION
 
 #: Quick preparation and short windows: the tick of these boards is 20 ms.
 SETTINGS = (
@@ -251,5 +252,5 @@ class TestDoubts:
 def check_document(path: Path) -> None:
     """What is stored about boards is JSON to the letter."""
     content = json.loads(path.read_text())
-    assert content["schema_version"] == "1.3"
+    assert content["schema_version"] == SCHEMA_VERSION
     assert len(content["devices"]) == 1
