@@ -115,7 +115,7 @@ def test_the_defaults_are_energy_and_speed_of_models_and_of_calls() -> None:
 
 @pytest.mark.parametrize("metric", GATEABLE)
 def test_the_direction_belongs_to_the_metric(metric: str) -> None:
-    """More of a throughput, or of goodput, is better, less of everything else; energy is known by its unit."""
+    """More of a rate is better, less of everything else; energy is known by its unit."""
     rule = Rule(metric=metric)
     is_rate = "throughput" in metric or metric == "goodput_req_s"
     sign = -1 if is_rate else 1
