@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
@@ -71,6 +72,20 @@ class Request:
         """Count the ids where nothing else was said."""
         if self.output_tokens is None and self.error is None:
             self.output_tokens = len(self.token_ids)
+
+
+def failed_request(sent_s: float, why: str) -> Request:
+    """Return a request that failed now, for a reason in a few words."""
+    return Request(
+        input_tokens=None,
+        token_ids=[],
+        reported_tokens=None,
+        sent_s=sent_s,
+        token_times_s=[],
+        done_s=time.monotonic(),
+        batch=None,
+        error=why,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from pytest_lem.backends.protocol import Request, Sender
+from pytest_lem.backends.protocol import Request, Sender, failed_request
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.workloads.traffic import Traffic
 
@@ -158,7 +158,7 @@ class Load:
             request = await self._sender.send(number)
         except asyncio.CancelledError:
             # After the last window, so it is no reason to end the load.
-            self._keep(_unanswered(sent_s, "not answered before the drain ended"), due_s)
+            self._keep(failed_request(sent_s, "not answered before the drain ended"), due_s)
             return
         except Exception as error:  # noqa: BLE001 - ends the load, which tells it
             self._give_up(error)
@@ -208,19 +208,6 @@ class Load:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-
-
-def _unanswered(sent_s: float, why: str) -> Request:
-    return Request(
-        input_tokens=None,
-        token_ids=[],
-        reported_tokens=None,
-        sent_s=sent_s,
-        token_times_s=[],
-        done_s=time.monotonic(),
-        batch=None,
-        error=why,
-    )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from pytest_lem.backends.openai.gauges import gauges_in
 from pytest_lem.backends.openai.stream import Answer, Broken, Piece, error_in, streamed, whole
-from pytest_lem.backends.protocol import Request
+from pytest_lem.backends.protocol import Request, failed_request
 
 if TYPE_CHECKING:
     import aiohttp
@@ -82,7 +82,7 @@ class Client:
         try:
             async with self._session.post(post.url, data=post.body) as response:
                 if response.status != _OK:
-                    return _failed(sent_s, await _refusal(response))
+                    return failed_request(sent_s, await _refusal(response))
                 async for chunk in response.content.iter_any():
                     pieces.append((time.monotonic(), chunk))  # noqa: PERF401 - kept if it breaks
             return self._answered(post, sent_s, pieces)
@@ -93,7 +93,7 @@ class Client:
             why = f"{type(error).__name__}: {str(error) or 'the connection broke'}"
         except Broken as error:
             why = str(error)
-        return _failed(sent_s, why)
+        return failed_request(sent_s, why)
 
     async def _look_whether_it_ended(self) -> None:
         """Raise LemError if the server is gone: its connections end a moment before it does."""
@@ -123,7 +123,9 @@ class Client:
         else:
             answer = whole(b"".join(chunk for _, chunk in pieces))
         if answer.output_tokens is None:
-            return _failed(sent_s, "the server did not tell how many tokens it generated (`usage`)")
+            return failed_request(
+                sent_s, "the server did not tell how many tokens it generated (`usage`)"
+            )
         ends_s = answer.times_s or [time_s for time_s, _ in pieces]
         text = "".join(answer.texts)
         return Request(
@@ -158,16 +160,3 @@ class Client:
 async def _refusal(response: aiohttp.ClientResponse) -> str:
     said = error_in(await response.read())
     return f"HTTP {response.status} {response.reason or ''}".strip() + (f": {said}" if said else "")
-
-
-def _failed(sent_s: float, why: str) -> Request:
-    return Request(
-        input_tokens=None,
-        token_ids=[],
-        reported_tokens=None,
-        sent_s=sent_s,
-        token_times_s=[],
-        done_s=time.monotonic(),
-        batch=None,
-        error=why,
-    )
