@@ -4,8 +4,10 @@
 16), the first after `--ttft` seconds and each further one after `--itl`. With `--slots` no more
 requests than that are worked on at a time, and the others wait. `--faults` are `NAME@NUMBER`, by
 the number of the request, or `NAME@*`; see `_FAULTS`. With `--key` completions and models are only
-for those who have it. `GET /last` tells the last completion that was asked for. Standard library
-only, and uvloop if it is there, since it shares two cores with what it is to keep up with.
+for those who have it. With `--once` a connection is closed, unannounced, at its second request, as
+llama-server closes it behind a stream. `GET /last` tells the last completion that was asked for.
+Standard library only, and uvloop if it is there, since it shares two cores with what it is to keep
+up with.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ class Stub:
         self.ttft_s, self.itl_s = asked.ttft, asked.itl
         self.model, self.key, self.cached = asked.model, asked.key, asked.cached
         self.last: Any = None
+        self.is_once = asked.once
         self.slots = asyncio.Semaphore(asked.slots or 1_000_000)
         self.running = self.waiting = self.count = 0
         self._faults = [fault.split("@") for fault in asked.faults.split()]
@@ -205,6 +208,7 @@ class _Connection(asyncio.Protocol):
         self._stub = stub
         self._buffer = b""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_used = False
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -223,6 +227,10 @@ class _Connection(asyncio.Protocol):
         length = int(fields.get("content-length", 0))
         if len(rest) < length:
             return
+        if self._is_used and self._stub.is_once:
+            self._transport.close()
+            return
+        self._is_used = True
         self._buffer = rest[length:]
         method, path, _ = first.split(" ", 2)
         if not self._stub.lets_in(path, fields):
@@ -263,6 +271,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int)
     parser.add_argument("--key", default=os.environ.get("STUB_KEY"))
     parser.add_argument("--cached", type=int)
+    parser.add_argument("--once", action="store_true")
     parser.add_argument("--faults", default="")
     factory = None
     with contextlib.suppress(ImportError):

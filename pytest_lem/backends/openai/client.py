@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pytest_lem.backends.openai.gauges import gauges_in
 from pytest_lem.backends.openai.stream import Answer, Broken, Piece, error_in, streamed, whole
@@ -31,6 +31,13 @@ class Post:
     url: str
     body: bytes
     is_streaming: bool
+
+
+@dataclass(slots=True)
+class _Connection:
+    """What a request is sent on. The server may have closed it, if others had it before."""
+
+    may_be_closed: bool = False
 
 
 class Client:
@@ -61,8 +68,11 @@ class Client:
         """Open the connections as they are needed, as many as there are requests under way."""
         import aiohttp
 
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_reuseconn.append(_reused)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
+            trace_configs=[trace],
             timeout=aiohttp.ClientTimeout(total=self._timeout_s),
             headers=self._headers,
         )
@@ -73,14 +83,27 @@ class Client:
         await self._session.close()
 
     async def send(self, number: int) -> Request:
-        """Send one request and return what became of it; raises LemError if the server is gone."""
+        """Send one request and return what became of it; raises LemError if the server is gone.
+
+        Where the server closed a connection that was kept, it never saw the request, which is sent
+        again, as HTTP clients do (RFC 9112, 9.3.1). Its time counts from the first attempt.
+        """
+        post = self._posts[number % len(self._posts)]
+        sent_s = time.monotonic()
+        while (request := await self._sent(post, sent_s)) is None:
+            pass
+        return request
+
+    async def _sent(self, post: Post, sent_s: float) -> Request | None:
+        """Send a request once; None if the connection had been closed before."""
         import aiohttp
 
-        post = self._posts[number % len(self._posts)]
         pieces: list[Piece] = []
-        sent_s = time.monotonic()
+        connection = _Connection()
+        sending = self._session.post(post.url, data=post.body, trace_request_ctx=connection)
         try:
-            async with self._session.post(post.url, data=post.body) as response:
+            async with sending as response:
+                connection.may_be_closed = False  # since the server answers on it
                 if response.status != _OK:
                     return failed_request(sent_s, await _refusal(response))
                 async for chunk in response.content.iter_any():
@@ -89,6 +112,8 @@ class Client:
         except TimeoutError:
             why = f"no whole answer within {self._timeout_s:g} s (request_timeout_s)"
         except (aiohttp.ClientError, OSError) as error:
+            if connection.may_be_closed:
+                return None
             await self._look_whether_it_ended()
             why = f"{type(error).__name__}: {str(error) or 'the connection broke'}"
         except Broken as error:
@@ -155,6 +180,11 @@ class Client:
         found = self._count(text)
         is_near = told / 2 - _SLACK <= found <= told * _MOST + _SLACK
         return told if is_near else found
+
+
+async def _reused(_: object, context: Any, __: object) -> None:
+    if connection := context.trace_request_ctx:
+        connection.may_be_closed = True
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> str:

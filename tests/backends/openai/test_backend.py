@@ -70,6 +70,15 @@ def test_a_batch_is_answered(load: Any, is_chat: bool | None, is_streaming: bool
     assert last["body"].get("stream", False) is is_streaming
 
 
+def test_a_connection_that_the_server_closed_costs_no_request(load: Any) -> None:
+    """The server never saw it, so it is sent again on another one."""
+    backend, _ = load("--once")
+    assert [request.error for request in _sent(backend, 3)] == [None] * 3
+    prepared = _prepared(backend, 2, requests=4)
+    answered = [request for batch in prepared.batches for request in backend.run(batch)]
+    assert [request.output_tokens for request in answered] == [5] * 4
+
+
 def test_a_workload_is_prepared_as_requests(load: Any) -> None:
     """As many as were asked for, of a length that only the server knows; a batch may be short."""
     backend, _ = load()
