@@ -2,8 +2,8 @@
 
 Both send the same prompts in the same order as plain completions to one vLLM server, evenly at the
 same rate, with the same number of output tokens and prefix caching off. vLLM's benchmark counts
-from its first request to the last answer, the harness in a window within the traffic: differences
-are set beside how much each tool differs from itself. Special tokens are sent as text: a token
+from its first request to the last answer, the harness in a window behind a ramp, whose prompts come
+last for vLLM's benchmark: differences are set beside how much each tool differs from itself. Special tokens are sent as text: a token
 without any is the first one for vLLM's benchmark, and none for the harness. The harness runs a
 second time without its looks at the server's metrics, to show what they cost.
 
@@ -32,6 +32,7 @@ COMMAND = (
     "--dtype float32 --max-model-len 2048 --max-num-seqs 16 --no-enable-prefix-caching"
 )
 TOKENS = 24
+RAMP = 3  # requests before the window
 SPECIAL = '{"skip_special_tokens": false}'
 #: Names in vLLM's result, in milliseconds but for the last two, and ours.
 FIGURES = {
@@ -71,8 +72,9 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             prompts = shipped_prompts(("chat",))
-            lines = (json.dumps({"prompt": prompt}) for prompt in prompts)
-            (folder / "prompts.jsonl").write_text("\n".join(lines) + "\n")
+            lines = [json.dumps({"prompt": prompt}) + "\n" for prompt in prompts]
+            (folder / "prompts.jsonl").write_text("".join(lines))
+            (folder / "behind_ramp.jsonl").write_text("".join(lines[RAMP:] + lines[:RAMP]))
             (folder / "test_serve.py").write_text(_OURS)
             model = str(server.get("/v1/models")["data"][0]["id"])
             place = Place(folder, server.url, model)
@@ -108,7 +110,7 @@ def theirs(place: Place, asked: argparse.Namespace, turn: int) -> dict[str, floa
     result = folder / "theirs.json"
     options = {
         "backend": "openai", "endpoint": "/v1/completions", "base-url": url, "model": model,
-        "dataset-name": "custom", "dataset-path": str(folder / "prompts.jsonl"),
+        "dataset-name": "custom", "dataset-path": str(folder / "behind_ramp.jsonl"),
         "custom-output-len": TOKENS, "num-prompts": asked.requests, "request-rate": asked.rate,
         "burstiness": 1_000_000,  # as good as even
         "extra-body": SPECIAL,
@@ -135,7 +137,7 @@ def ours(place: Place, asked: argparse.Namespace, turn: int, *, metrics: str) ->
         "workload.output_tokens": TOKENS, "workload.chat": "false", "traffic.arrivals": "constant",
         "backends.openai.metrics": metrics,
         "backends.openai.extra_body": SPECIAL,
-        "traffic.rate": asked.rate, "traffic.ramp_s": 3, "measure.rounds": 1, "seed": turn,
+        "traffic.rate": asked.rate, "traffic.ramp_s": RAMP / asked.rate, "measure.rounds": 1, "seed": turn,
         "measure.min_window_s": asked.requests / asked.rate, "measure.warmup_max_s": 0,
         "measure.idle_s": 0,
     }  # fmt: skip
