@@ -53,7 +53,7 @@ def settings_page() -> str:
         "`lem ls params` prints it too, with the options of backends from other packages.",
         f"Format version {CONFIG_VERSION}. Presets change some of the defaults.",
         "",
-        *_parameters(settings_parameters()),
+        *_sections(settings_parameters()),
     ]
     ours = distribution("pytest-lem").entry_points.select(group=BACKENDS)
     for entry in sorted(ours, key=lambda entry: entry.name):
@@ -95,6 +95,18 @@ def options_page() -> str:
         *(_row(f"`{o.flag}`", f"`{o.variable}`", f"`{o.ini}`", o.help) for o in OPTIONS),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _sections(parameters: Sequence[Parameter]) -> list[str]:
+    """Return a table of what stands at the top of a file, and one for each section."""
+    sections: dict[str, list[Parameter]] = {}
+    for parameter in parameters:
+        section, dot, _ = parameter.path.partition(".")
+        sections.setdefault(section if dot else "", []).append(parameter)
+    lines = _parameters(sections.pop(""))
+    for section, members in sections.items():
+        lines += ["", f"## `{section}`", "", *_parameters(members)]
+    return lines
 
 
 def _parameters(parameters: Sequence[Parameter]) -> list[str]:

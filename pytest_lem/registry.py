@@ -1,4 +1,4 @@
-"""What is registered: backends and meters, ours and strangers', through entry points."""
+"""What is registered: backends, meters and reports, ours and strangers', by entry points."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pytest_lem.errors import config_error, did_you_mean
 
 BACKENDS = "pytest_lem.backends"
 METERS = "pytest_lem.meters"
+REPORTS = "pytest_lem.reports"
 
 
 def entries(group: str) -> dict[str, EntryPoint]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,31 @@ def ngram(monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(_NGRAM)
     monkeypatch.setenv("PYTHONPATH", str(_NGRAM), prepend=os.pathsep)
     return _NGRAM / "model"
+
+
+@pytest.fixture
+def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], None]:
+    """Return a function that registers a stranger's module in a group of entry points.
+
+    It is there for this process and for those that it starts; the class is `Stranger`.
+    """
+
+    def install(group: str, name: str, source: str) -> None:
+        folder = tmp_path / f"stranger-{name}"
+        metadata = folder / f"stranger_{name}-1.0.dist-info"
+        metadata.mkdir(parents=True)
+        (folder / f"stranger_{name}.py").write_text(source)
+        (metadata / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: stranger-{name}\nVersion: 1.0\n"
+        )
+        (metadata / "entry_points.txt").write_text(
+            f"[{group}]\n{name} = stranger_{name}:Stranger\n"
+        )
+        monkeypatch.delitem(sys.modules, f"stranger_{name}", raising=False)
+        monkeypatch.syspath_prepend(folder)
+        monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+
+    return install
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,10 @@ _.pytest_configure_node, _.pytest_testnodedown, _.pytest_report_collectionfinish
 _.pytest_runtest_protocol, _.pytest_runtest_setup, _.pytest_runtest_call
 _.pytest_runtest_makereport, _.pytest_fixture_setup, _.pedantic, _.__class__
 _.pytest_runtest_logreport, _.pytest_sessionfinish, _.pytest_terminal_summary, _.longrepr
+_.CsvReport, _.HtmlReport, _.JsonReport, _.MarkdownReport, _.ParquetReport, _.TableReport
 _.TransformersBackend, _.EstimatedMeter, _.NvmlMeter, _.RaplMeter, _.SimulatedMeter
 _._do_import, _._do_load, _._do_prepare, _._do_arm, _._do_run, _._do_score, _._do_collect
-_._do_start, _._do_hold, _._do_stop
+_._do_start, _._do_hold, _._do_stop, _._do_join
 _.__getattr__, _.model_config
 
 # Called by pydantic.
@@ -28,8 +29,8 @@ _.inference, _.arun, _.window, _.energy_j
 _.energy_per_output_token_j, _.energy_per_request_j, _.output_throughput_tok_s
 _.ttft_s, _.tpot_s, _.e2e_latency_s, _.read_series, _.write_csv
 
-# Extended by the options of each backend, which are found by their names and left out here.
-_.HubOptions
+# Extended, or called, by the options of backends, which are found by name and left out here.
+_.HubOptions, _.check_quantisation
 
 # Called by urllib.
 _.redirect_request
@@ -52,4 +53,5 @@ _.started_monotonic, _.finished, _.meter_constants, _.definitions_version, _.com
 _.baseline, _.candidate, _.verdict, _.interval, _.alpha, _.theta, _.promise, _.mde, _.attribution
 _.scheduled, _.token_times, _.side, _.pair, _.stage, _.idle, _.clocks, _.temperatures
 _.throttling, _.p50, _.p90, _.p95, _.p99, _.is_truncated, _.hash, _.settings_origin, _.quality
+_.busy
 _.artifacts, _.extensions, _.TRACKING, _.TRAINING, _.flops, _.u_random, _.u_systematic, _.bound

@@ -2,10 +2,11 @@
 
 Both send the same prompts in the same order as plain completions to one vLLM server, evenly at the
 same rate, with the same number of output tokens and prefix caching off. vLLM's benchmark counts
-from its first request to the last answer, the harness in a window behind a ramp, whose prompts come
-last for vLLM's benchmark: differences are set beside how much each tool differs from itself. Special tokens are sent as text: a token
-without any is the first one for vLLM's benchmark, and none for the harness. The harness runs a
-second time without its looks at the server's metrics, to show what they cost.
+from its first request to the last answer, the harness in a window behind a ramp, whose prompts
+come last for vLLM's benchmark: differences are set beside how much each tool differs from itself.
+Special tokens are sent as text: a token without any is the first one for vLLM's benchmark, and
+none for the harness. The harness runs a second time without its looks at the server's metrics, to
+show what they cost.
 
 A benchmark, not a test. It exits 1 only where something could not run.
 """
@@ -137,7 +138,8 @@ def ours(place: Place, asked: argparse.Namespace, turn: int, *, metrics: str) ->
         "workload.output_tokens": TOKENS, "workload.chat": "false", "traffic.arrivals": "constant",
         "backends.openai.metrics": metrics,
         "backends.openai.extra_body": SPECIAL,
-        "traffic.rate": asked.rate, "traffic.ramp_s": RAMP / asked.rate, "measure.rounds": 1, "seed": turn,
+        "traffic.rate": asked.rate, "traffic.ramp_s": RAMP / asked.rate, "seed": turn,
+        "measure.rounds": 1,
         "measure.min_window_s": asked.requests / asked.rate, "measure.warmup_max_s": 0,
         "measure.idle_s": 0,
     }  # fmt: skip

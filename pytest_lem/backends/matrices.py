@@ -26,6 +26,8 @@ _LOOKED_UP = re.compile(r"(?:^|\.)(?:\w*embed\w*|\w*embd\w*|wte|wpe|token_types)
 _TOWER = re.compile(
     r"(?:^|\.)(?:vision\w*|visual|audio\w*|image\w*|multi_modal_projector|mm_projector)\."
 )
+#: What torchao calls a matrix that it stores in whole bytes.
+_QUANTISED = "._weight_qdata"
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|block|blk)\.(\d+)\.")
 _EXPERT = re.compile(r"\.experts\.|_exps\.")
 
@@ -73,7 +75,7 @@ def matrices_in(tensors: Iterable[Tensor], known: Architecture) -> Matrices:
             embedding = count
         elif _EXPERT.search(name):
             experts += count
-        elif name.endswith(".weight") and not _LOOKED_UP.search(name):
+        elif name.endswith((".weight", _QUANTISED)) and not _LOOKED_UP.search(name):
             body += count
     head = head or embedding
     if not (body and head):

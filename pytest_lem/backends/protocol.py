@@ -148,7 +148,10 @@ class Backend(Protocol):
     takes as much of the text as its context holds. `sender(batches) -> Sender` takes traffic, from
     batches of one request each; without it there are offline batches only. One whose engine is a
     server in processes of its own has `is_server = True` and says in `load` where it is: `url`, and
-    `server_pid` if it has started it.
+    `server_pid` if it has started it. One that runs copies of a model in several processes has
+    `copies(spec)`, the variables of each further process, and `join()`, by which all of them meet
+    once they are loaded: it returns what is in force in all, with `rank`, `pid` and `device` of
+    each under `processes`, or raises LostCopies. Until `deadline_s` they may wait for each other.
     """
 
     name: ClassVar[str]

@@ -8,7 +8,8 @@ from pathlib import Path
 from pytest_lem.cli.printing import complain, say
 from pytest_lem.errors import LemError
 from pytest_lem.gate.verdict import Verdict, text_of
-from pytest_lem.results.comparison import Comparison, last_attempts
+from pytest_lem.results.attempts import last_attempts
+from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.runfile import RunFile, read_run
 
 #: What git takes for a commit that is fine, one that is not, and one that nobody can judge.

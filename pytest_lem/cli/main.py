@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_lem.cli.sending import add_push
-from pytest_lem.cli.stored import add_baseline, add_bisect, add_clean, add_lists, add_report
+from pytest_lem.cli.showing import add_report
+from pytest_lem.cli.stored import add_baseline, add_bisect, add_clean, add_lists
 from pytest_lem.errors import LemError
 
 #: What shells say of a process that ended by the signals SIGINT and SIGPIPE.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.results.runfile import RunFile, read_run
+from pytest_lem.results.runstream import RunStream
 from pytest_lem.results.session import Session
 from pytest_lem.results.store import Store, is_name
 
@@ -41,6 +42,17 @@ def find_run(store: Store, reference: str) -> tuple[Path, RunFile]:
 
     Raises LemError (`data`) where only its session was kept, which has no windows.
     """
+    path = _run_path(store, reference)
+    return path.parent, read_run(path)
+
+
+def stream_run(store: Store, reference: str) -> tuple[Path, RunStream]:
+    """Return the folder of a run, as `find_run` does, and the run with records one by one."""
+    path = _run_path(store, reference)
+    return path.parent, RunStream(path)
+
+
+def _run_path(store: Store, reference: str) -> Path:
     path = _place(store, reference)
     if path.name == _SESSION:
         path = path.parent
@@ -52,7 +64,7 @@ def find_run(store: Store, reference: str) -> tuple[Path, RunFile]:
                 "the folder of a run"
             )
         path = found
-    return path.parent, read_run(path)
+    return path
 
 
 def read_at(path: Path) -> Session:

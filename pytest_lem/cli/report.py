@@ -1,17 +1,20 @@
-"""`lem report`: the figures of a run, and what they are against a baseline."""
+"""`lem report`: the figures of runs, and what one of them is against a baseline."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pytest_lem.cli.cost import cost_of
-from pytest_lem.cli.export import export, export_windows, put
-from pytest_lem.cli.printing import complain, draw, drawn, say
-from pytest_lem.cli.reference import find_session
-from pytest_lem.cli.shape import CASES, SHEETS, Shape
+from pytest_lem.cli.export import put
+from pytest_lem.cli.printing import complain, draw, say
+from pytest_lem.cli.reference import find_run, find_session, stream_run
+from pytest_lem.cli.shape import CASES, TABLE, Shape
+from pytest_lem.config.cost import CostSettings
+from pytest_lem.errors import LemError, config_error
 from pytest_lem.gate.afterwards import history_for, judge_session, unmeasured
 from pytest_lem.gate.baseline import Baseline
 from pytest_lem.gate.judge import Judge, Terms
@@ -19,19 +22,19 @@ from pytest_lem.gate.key import UnderTest
 from pytest_lem.gate.promise import promise_of
 from pytest_lem.gate.rule import DEFAULTS, rules_of
 from pytest_lem.gate.verdict import FAILING
-from pytest_lem.reports.cases import case_sheet
 from pytest_lem.reports.choice import choose_columns, sort_rows
-from pytest_lem.reports.document import document
-from pytest_lem.reports.markdown import markdown
+from pytest_lem.reports.faces import rendered
+from pytest_lem.reports.material import Material, StoredRun, material_of, past_of
 from pytest_lem.reports.overview import overview
-from pytest_lem.reports.summary import Gate, Summary, summary_of
+from pytest_lem.reports.summary import Gate, summary_of
+from pytest_lem.results.derived import derive_again, derived_names
+from pytest_lem.results.runfile import RunFile
 from pytest_lem.results.session import Session
 from pytest_lem.results.store import Store
 
-_FORMATS: dict[str, Callable[[Summary], str]] = {
-    "json": document,
-    "md": markdown,
-}
+#: Formats whose lines have no room for sentences.
+_BARE = ("csv", "parquet")
+_MB = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,43 +47,94 @@ class Against:
     promise_percent: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be known of each run, as it was typed. `cost` are a file and assignments."""
+
+    against: Against | None
+    cost: tuple[Path | None, Sequence[str]]
+    fields: Sequence[str]
+    rows: str
+
+
 def run(
-    reference: str,
+    references: Sequence[str],
     *,
     store: Path,
     against: Against | None,
     cost: tuple[Path | None, Sequence[str]],
     fields: Sequence[str],
     shape: Shape,
-    html: Path | None = None,
 ) -> int:
-    """Print or write the report of a run; return 1 when a verdict fails, else 0.
+    """Print or write the report of runs; return 1 when a verdict fails, else 0.
 
-    `cost` are a file and assignments of settings from which figures are derived; `html` is the file
-    that becomes a page instead.
+    `cost` are a file and assignments of settings from which figures are derived.
     Raises LemError for whatever is not there, cannot be read or makes no sense.
     """
     gc.disable()  # a hundred thousand entries stay until the end; to look for garbage costs as much
-    home = Store(store)
-    if shape.rows != CASES:
-        export_windows(home, reference, shape)
-        return 0
-    session = find_session(home, reference)
-    session.cost = cost_of(session, *cost).model_dump(mode="json")
-    summary = summary_of(session, fields, "--group-by")
-    baseline = None
-    if against:
-        gate, baseline = _judged(home, session, against)
-        summary.compare(gate)
+    wanted = Wanted(against=against, cost=cost, fields=fields, rows=shape.rows)
+    runs = _stored_runs(Store(store), references, wanted)
+    material = material_of(runs, rows=shape.rows, columns=shape.columns)
     if shape.sort:
-        sort_rows(summary, shape.sort, "--sort")
-    if html is None:
-        _show(summary, shape)
-    else:
-        from pytest_lem.cli.page import write_page
+        sort_rows(material.summary, shape.sort, "--sort")
+    _show(material, shape)
+    gate = material.summary.gate
+    return 1 if gate and gate.has_failed else 0
 
-        say(write_page(home, reference, html, summary=summary, baseline=baseline))
-    return 1 if summary.gate and summary.gate.has_failed else 0
+
+def _stored_runs(store: Store, references: Sequence[str], wanted: Wanted) -> list[StoredRun]:
+    """Find the runs; of several, what is wrong with one names it."""
+    if len(references) == 1:
+        return [_stored_run(store, references[0], wanted)]
+    runs: dict[str, StoredRun] = {}
+    for reference in references:
+        try:
+            run = _stored_run(store, reference, wanted)
+        except LemError as error:
+            raise LemError(f"{reference}: {error}", kind=error.kind) from None
+        if run.id in runs:
+            raise config_error(f"{reference}: the run {run.id} is named twice; name each run once")
+        runs[run.id] = run
+    return list(runs.values())
+
+
+def _stored_run(store: Store, reference: str, wanted: Wanted) -> StoredRun:
+    """Find a run, with what is asked of it."""
+    if wanted.rows != CASES:
+        return _windows(store, reference)
+    session = find_session(store, reference)
+    settings = cost_of(session, *wanted.cost)
+    session.cost = settings.model_dump(mode="json")
+    summary = summary_of(session, wanted.fields, "--group-by")
+    baseline = None
+    if wanted.against:
+        gate, baseline = _judged(store, session, wanted.against)
+        summary.compare(gate)
+    return StoredRun(
+        summary=summary,
+        load=partial(_load, store, reference, settings),
+        past=past_of(session, baseline),
+    )
+
+
+def _windows(store: Store, reference: str) -> StoredRun:
+    """Return a run of which only the windows are shown: its file has them, and its session not."""
+    folder, stream = stream_run(store, reference)
+    session = Session(run=stream.run.id, started=stream.run.started)
+    return StoredRun(
+        summary=summary_of(session, (), ""),
+        load=partial(find_run, store, reference),
+        stream=lambda: (folder, stream),
+    )
+
+
+def _load(store: Store, reference: str, cost: CostSettings) -> tuple[Path, RunFile]:
+    """Read a run file, with the figures that these settings derive."""
+    folder, run_file = find_run(store, reference)
+    if derived_names(cost):
+        for record in run_file.records:
+            derive_again(record, cost)
+    return folder, run_file
 
 
 def _judged(store: Store, session: Session, against: Against) -> tuple[Gate, Baseline]:
@@ -102,17 +156,16 @@ def _judged(store: Store, session: Session, against: Against) -> tuple[Gate, Bas
     return gate, baseline
 
 
-def _show(summary: Summary, shape: Shape) -> None:
-    if shape.form in SHEETS:
-        export(case_sheet(summary), shape)
-        for note in summary.gaps():  # its lines have no room for sentences
-            complain(note)
-        return
-    if shape.columns:
-        choose_columns(summary, shape.columns, "--columns")
-    if shape.form != "table":
-        put(_FORMATS[shape.form](summary), shape.output)
-    elif shape.output is None:
+def _show(material: Material, shape: Shape) -> None:
+    if shape.form == TABLE and shape.output is None:
+        summary = choose_columns(material.summary, shape.columns, "--columns")
         draw(lambda **screen: overview(summary, **screen))
-    else:
-        put(drawn(lambda **screen: overview(summary, **screen)), shape.output)
+        return
+    content = rendered(shape.form, shape.report, material)
+    put(content, shape.output, shape.flag)
+    if shape.form == "html":
+        records = sum(len(run.run_file.records) for run in material.runs)
+        say(f"{shape.output}: {records} records, {len(content) / _MB:.1f} MB")
+    elif shape.form in _BARE and shape.rows == CASES:
+        for note in material.summary.gaps():
+            complain(note)

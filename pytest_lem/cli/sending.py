@@ -6,9 +6,11 @@ Read at every start of `lem`, so what the command needs is imported when it runs
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from pytest_lem.cli.arguments import add_command, add_store
+
+EXPERIMENT = "pytest-lem"
 _EPILOG = """\
 exit status:
   0  all records are there
@@ -25,23 +27,21 @@ MLFLOW_TRACKING_PASSWORD and MLFLOW_TRACKING_TOKEN.
 
 def add_push(commands: Any) -> None:  # the class of argparse has no public name
     """Add `lem push`."""
-    push = commands.add_parser(
+    push = add_command(
+        commands,
         "push",
-        help="send the cases of a stored run to MLflow",
-        description="Send the cases of a stored run to MLflow.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "send the cases of a stored run to MLflow",
+        "Send the cases of a stored run to MLflow.",
+        _EPILOG,
     )
     push.set_defaults(run=_push, error=push.error)
     push.add_argument("reference", metavar="RUN", help="as for `lem report`")
     push.add_argument("--uri", help="tracking URI (default: mlflow.db in the store)")
     push.add_argument(
-        "--experiment", default="pytest-lem", help="name of the experiment (default: pytest-lem)"
+        "--experiment", default=EXPERIMENT, help=f"name of the experiment (default: {EXPERIMENT})"
     )
     push.add_argument("--no-artifacts", action="store_true", help="without record and samples")
-    push.add_argument(
-        "--store", type=Path, default=Path(".lem"), metavar="DIR", help="default: .lem"
-    )
+    add_store(push)
 
 
 def _push(arguments: argparse.Namespace) -> int:

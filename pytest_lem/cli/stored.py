@@ -11,31 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pytest_lem.cli.shape import add_shape, shape_of
+from pytest_lem.cli.arguments import add_command, add_store
 
-_STORE = Path(".lem")
-_REPORT_EPILOG = """\
-exit status:
-  0  no verdict fails; without --baseline there is none
-  1  a verdict fails: regressed, inconclusive, invalid, incomparable, missing
-  2  a wrong option, or something that is not there or cannot be believed
-
-PCT is how much worse than the baseline is allowed; a rule fails when it is
-confident that it is worse than that. Nothing can be measured again here, so a
-single test at a stricter level decides. Cases that only the baseline has are
-named and not judged, since a run does not store what was selected.
-
-A figure of several cycles has a 95 % interval from three cycles on, a bootstrap
-over the cycles; a group has the geometric mean of its cases.
-
-  lem report latest
-  lem report latest --group-by backend,batch_size --format csv
-  lem report latest --sort energy_per_output_token_j --columns mfu,batch_size
-  lem report latest --rows rounds --format parquet --output rounds.parquet
-  lem report latest --baseline main --fail-on output_throughput_tok_s:2
-  lem report latest --html report.html --baseline main
-  lem report latest --set cost.grid_gco2e_per_kwh=350 --set cost.pue=1.2
-"""
 _CLEAN_EPILOG = """\
 exit status:
   0  all that was to be deleted is, or would be
@@ -73,81 +50,14 @@ exit status:
 """
 
 
-def add_report(commands: Any) -> None:  # the class of argparse has no public name
-    """Add `lem report`."""
-    report = _command(
-        commands,
-        "report",
-        "show the figures of a run, and compare them with a baseline",
-        "Show the figures of a run, and what they are against a baseline.",
-        _REPORT_EPILOG,
-    )
-    report.set_defaults(run=_report, error=report.error)
-    report.add_argument(
-        "reference",
-        metavar="RUN",
-        help="the id of a run or its beginning, `latest`, or the path of a run's folder, a run "
-        "file, a journal or a session",
-    )
-    _add_gate(report)
-    report.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="cost.NAME=VALUE",
-        help="derive cost and emissions with this (repeatable): cost.grid_gco2e_per_kwh, "
-        "cost.price_per_kwh, cost.currency, cost.pue",
-    )
-    report.add_argument(
-        "--config", type=Path, metavar="FILE", help="take the settings `cost` from this file"
-    )
-    report.add_argument(
-        "--group-by",
-        type=_words,
-        default=(),
-        metavar="FIELDS",
-        help="a row for each combination of these fields, comma-separated and dotted: backend, "
-        "workload.output_tokens, kind, key, tier",
-    )
-    add_shape(report)
-    report.add_argument(
-        "--html", type=Path, metavar="FILE", help="write a page with charts that opens offline"
-    )
-    _add_store(report)
-
-
-def _add_gate(report: Any) -> None:
-    """Add what says how to compare, with the names that the plugin's options have."""
-    report.add_argument(
-        "--baseline", metavar="NAME|PATH", help="compare with this history, by the plugin's code"
-    )
-    report.add_argument(
-        "--fail-on",
-        action="append",
-        metavar="METRIC:PCT[+ABS]",
-        help="gate this figure (repeatable; default: energy and throughput, of callables energy "
-        "and duration, 1 %% each)",
-    )
-    report.add_argument(
-        "--under-test", type=_words, metavar="FIELDS", help="fields that are meant to differ"
-    )
-    report.add_argument(
-        "--promise",
-        type=float,
-        metavar="PCT",
-        help="a change in per cent that the gate undertakes to find (10)",
-    )
-
-
 def add_lists(nouns: Any) -> None:
     """Add `lem ls runs` and `lem ls baselines`."""
-    runs = _command(
+    runs = add_command(
         nouns, "runs", "runs in the store", "List the runs, the oldest first.", _LIST_EPILOG
     )
     runs.set_defaults(run=_list_runs)
-    _add_store(runs)
-    baselines = _command(
+    add_store(runs)
+    baselines = add_command(
         nouns,
         "baselines",
         "histories in the store",
@@ -159,12 +69,12 @@ def add_lists(nouns: Any) -> None:
     baselines.add_argument(
         "key", nargs="?", metavar="KEY", help="the sessions of this case, by its key or beginning"
     )
-    _add_store(baselines)
+    add_store(baselines)
 
 
 def add_clean(commands: Any) -> None:
     """Add `lem clean`."""
-    clean = _command(
+    clean = add_command(
         commands,
         "clean",
         "delete the folders of old runs",
@@ -182,7 +92,7 @@ def add_clean(commands: Any) -> None:
         "--older-than", type=_days, metavar="DAYS", help="delete only what is older than this"
     )
     clean.add_argument("--dry-run", action="store_true", help="say it, and delete nothing")
-    _add_store(clean)
+    add_store(clean)
 
 
 def add_baseline(commands: Any) -> None:
@@ -191,7 +101,7 @@ def add_baseline(commands: Any) -> None:
         "baseline", help="decide about a history", description="Decide about a history."
     )
     verbs = baseline.add_subparsers(dest="verb", metavar="VERB", required=True)
-    accept = _command(
+    accept = add_command(
         verbs,
         "accept",
         "let cases that wait join a history",
@@ -209,12 +119,12 @@ def add_baseline(commands: Any) -> None:
     accept.add_argument(
         "--case", action="append", default=[], metavar="KEY", help="only this case (repeatable)"
     )
-    _add_store(accept)
+    add_store(accept)
 
 
 def add_bisect(commands: Any) -> None:
     """Add `lem bisect`, whose mistakes must not look like the verdict on a commit."""
-    bisect = _command(
+    bisect = add_command(
         commands,
         "bisect",
         "say good, bad or skip of a run to `git bisect run`",
@@ -226,34 +136,6 @@ def add_bisect(commands: Any) -> None:
     bisect.add_argument(
         "run_file", type=Path, metavar="FILE", help="the run file that --lem-json of pytest wrote"
     )
-
-
-def _command(parent: Any, name: str, short: str, long: str, epilog: str) -> Any:
-    return parent.add_parser(
-        name,
-        help=short,
-        description=long,
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-
-
-def _add_store(parser: Any) -> None:
-    parser.add_argument(
-        "--store",
-        type=Path,
-        default=_STORE,
-        metavar="DIR",
-        help="folder of runs and baselines (default: .lem)",
-    )
-
-
-def _words(text: str) -> tuple[str, ...]:
-    """Read a comma list, each word once."""
-    words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    if not words:
-        raise argparse.ArgumentTypeError(f"{text!r} names no field")
-    return words
 
 
 def _count(text: str) -> int:
@@ -270,30 +152,6 @@ def _days(text: str) -> float:
     if not 0 <= days < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of days")
     return days
-
-
-def _report(arguments: argparse.Namespace) -> int:
-    from pytest_lem.cli import report
-
-    against = None
-    if arguments.baseline is not None:
-        against = report.Against(
-            baseline=arguments.baseline,
-            fail_on=arguments.fail_on or (),
-            under_test=arguments.under_test or (),
-            promise_percent=arguments.promise,
-        )
-    elif arguments.fail_on or arguments.under_test or arguments.promise is not None:
-        arguments.error("--fail-on, --under-test and --promise say how to compare with --baseline")
-    return report.run(
-        arguments.reference,
-        store=arguments.store,
-        against=against,
-        cost=(arguments.config, arguments.settings),
-        fields=arguments.group_by,
-        shape=shape_of(arguments),
-        html=arguments.html,
-    )
 
 
 def _end_search(bisect: argparse.ArgumentParser, message: str) -> NoReturn:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pytest_lem.config.layers import Layers
 from pytest_lem.config.layers import Path as Keys
 from pytest_lem.config.models import CONFIG_VERSION, Settings
+from pytest_lem.config.section import WITHHELD
 from pytest_lem.config.source import read_file
 from pytest_lem.errors import LemError, config_error, did_you_mean
 
@@ -102,7 +103,8 @@ def _sentence(error: ValidationError, prefix: Keys, model: type, layers: Layers)
         known = _known_keys(model, first["loc"][:-1])
         return f"{where}: unknown key `{name}`: {did_you_mean(path[-1], known)}"
     reason = first["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(first["input"], dict | BaseModel) else f", not {first['input']!r}"
+    is_quoted = first["type"] != WITHHELD and not isinstance(first["input"], dict | BaseModel)
+    given = f", not {first['input']!r}" if is_quoted else ""
     return f"{where}: `{name}`: {reason[:1].lower()}{reason[1:]}{given}"
 
 

@@ -6,6 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+#: The type of an error about a value that may be a secret, so that nothing may quote it.
+WITHHELD = "withheld"
+
 Name = Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
 
 

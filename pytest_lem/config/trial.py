@@ -41,7 +41,7 @@ class Trial:
 
     @property
     def id(self) -> str:
-        """Return `name:value`, which `-k` can select."""
+        """Return name and value with a colon in between, which `-k` can select."""
         return f"{self.name}:{self.value}"
 
 

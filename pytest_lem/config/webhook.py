@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
-from pytest_lem.config.section import Section
+from pytest_lem.config.section import WITHHELD, Section
 
 #: The name of an environment variable: no address fits it, so that none is written down here.
-Variable = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
+_NAME = "^[A-Za-z_][A-Za-z0-9_]*$"
+
+
+def _named(value: Any) -> Any:
+    """Refuse what is no name, without a word of it: it may be an address or a token itself."""
+    if value is not None and not (isinstance(value, str) and re.fullmatch(_NAME, value)):
+        raise PydanticCustomError(
+            WITHHELD,
+            "the name of an environment variable belongs here, and this is none; put the address "
+            "or token itself into a variable, such as LEM_WEBHOOK_URL (what was given may be a "
+            "secret, so it is not repeated)",
+        )
+    return value
+
+
+def _listed(value: Any) -> Any:
+    """Refuse what is no list, without a word of it."""
+    if not isinstance(value, list):
+        raise PydanticCustomError(
+            WITHHELD,
+            "a list of names of environment variables belongs here, such as [LEM_WEBHOOK_URL] "
+            "(what was given may be a secret, so it is not repeated)",
+        )
+    return value
+
+
+Variable = Annotated[str, Field(pattern=_NAME), BeforeValidator(_named)]
 Event = Literal["start", "failure", "gate", "end"]
 Part = Literal[
     "text",
@@ -31,7 +59,7 @@ Part = Literal[
 class WebhookSettings(Section):
     """Who is told of a run by HTTP. Addresses and tokens stand in environment variables alone."""
 
-    url_env: list[Variable] = Field(
+    url_env: Annotated[list[Variable], BeforeValidator(_listed)] = Field(
         [],
         description="Environment variables with the addresses that are told; an address often is a "
         "secret in itself, so it stands nowhere else. Empty: nobody is told.",

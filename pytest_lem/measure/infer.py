@@ -27,7 +27,7 @@ from pytest_lem.measure.server import scope_of_server
 from pytest_lem.workloads.quality import QUALITY_TEXT
 
 #: Failures after which an engine is not asked again.
-_BROKEN = (FailureKind.ENGINE, FailureKind.OOM)
+_BROKEN = (FailureKind.ENGINE, FailureKind.OOM, FailureKind.TIMEOUT)
 
 
 class InferRun:

@@ -24,7 +24,7 @@ from pytest_lem.measure.round import Measurement, Phase, metered_phase
 
 CATEGORY = "Preflight"
 #: Options that hand through what may change the model, so that its files do not say what loads.
-_OPEN_OPTIONS = ("model_kwargs", "engine_args")
+_OPEN_OPTIONS = ("model_kwargs", "engine_args", "llm_args")
 
 #: Looks at the machine and at the GPUs that a plan may use.
 Look = Callable[[Sequence[str]], Machine]

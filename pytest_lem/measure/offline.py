@@ -109,7 +109,7 @@ class Offline:
         requests = collected["requests"]
         work, reasons = _work(requests, self._plan.slo), audit(requests, workload)
         found = round_of(seq, start_s, end_s, reading, work, requests=requests, reasons=reasons)
-        return found, reading, collected
+        return replace(found, processes=collected.get("processes", [])), reading, collected
 
     def _run(self, loaded: Loaded, repetitions: int) -> tuple[float, float]:
         ran = self._asking.ask(loaded, "run", "ran", repetitions=repetitions)

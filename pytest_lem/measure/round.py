@@ -52,6 +52,7 @@ class Round:
 
     Attributes:
         engine: what a server told of itself meanwhile, None where it told nothing.
+        processes: what each of several processes did by itself; empty for one.
         load_id: the loading of the model that served it.
         side, pair, stage: its place in a paired comparison, None elsewhere.
 
@@ -65,6 +66,7 @@ class Round:
     requests: list[dict[str, Any]] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
     conditions: Conditions = field(default_factory=Conditions)
+    processes: list[dict[str, Any]] = field(default_factory=list)
     engine: dict[str, float] | None = None
     load_id: str | None = None
     side: str | None = None

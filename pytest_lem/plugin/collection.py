@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from functools import cache
 from random import Random
@@ -15,6 +16,7 @@ from pytest_lem.plugin.availability import has_interpreter, lacking_precision, m
 from pytest_lem.plugin.cycles import cycle_of
 from pytest_lem.plugin.cycles import order as order_cycles
 from pytest_lem.plugin.items import call_key, combination, param, uses
+from pytest_lem.plugin.launcher import refuse_launcher
 from pytest_lem.plugin.markers import check_marks
 from pytest_lem.plugin.options import AXES, LOAD_AXES, given
 from pytest_lem.plugin.settings import axis_values, default_of, mode, session_layers
@@ -31,6 +33,8 @@ def prepare(
         _deselect_others(config, items, asking)
     if not asking:
         return
+    if mode(config) != "off":
+        refuse_launcher(os.environ)
     _warn_about_rival(config)
     check_marks(config, asking)
     _refuse_duplicate_names(asking)

@@ -14,8 +14,7 @@ import pytest
 
 from pytest_lem.errors import LemError
 from pytest_lem.plugin.extensions import extended_context
-from pytest_lem.plugin.hooks import EXPECTED_KEY
-from pytest_lem.plugin.logs import LOG_SECTION
+from pytest_lem.plugin.hooks import EXPECTED_KEY, LEFT_OUT_KEY
 from pytest_lem.plugin.options import given, has_contest
 from pytest_lem.plugin.rundir import (
     make_run_directory,
@@ -25,7 +24,9 @@ from pytest_lem.plugin.rundir import (
 )
 from pytest_lem.plugin.settings import is_gated, mode
 from pytest_lem.plugin.sinks import attach_sinks
-from pytest_lem.reports.figures import duration
+from pytest_lem.plugin.terminal import Terminal
+from pytest_lem.reports.progress import Progress
+from pytest_lem.results.attempts import last_attempts
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.journal import Journal
 from pytest_lem.results.record import Record
@@ -40,8 +41,6 @@ if TYPE_CHECKING:  # without a gate nothing of it is imported
     from pytest_lem.plugin.pairjudging import PairOutcome
 
 _COLLECTOR = "lem-collector"
-#: Sessions longer than this many seconds are told how long they will still take.
-_LONG_S = 60.0
 
 
 def collector_of(config: pytest.Config, started: tuple[float, float]) -> Collector:
@@ -63,14 +62,14 @@ class Collector:
     def __init__(self, config: pytest.Config, started: tuple[float, float]) -> None:
         self._config = config
         wall, self._started_s = started
-        self._tests = 0
-        self._done: set[str] = set()
+        self._terminal = Terminal(config)
+        self._progress = Progress()
         self._journal: Journal | None = None
         self._problems: list[str] = []
         self._locations: dict[str, Location] = {}
         self._remark: str | None = None
         self._is_extended = False
-        self._outcome: GateOutcome | PairOutcome | None = None
+        self.outcome: GateOutcome | PairOutcome | None = None
         self.run_file = RunFile(
             run=Run(
                 id=run_directory(config).name,
@@ -93,13 +92,12 @@ class Collector:
             self._write("comparison", comparison.plain())
         self.run_file.records += records
         self.run_file.comparisons += comparisons
-        self._done.add(report.nodeid)
+        self._progress.finish(report.nodeid)
         self._locations[report.nodeid] = report.location
         for record in records:
-            self._progress(record)
+            self._terminal.case(record, self._left())
             self._config.hook.pytest_lem_result(config=self._config, record=record)
-        if report.passed and self._config.get_verbosity("lem") > 0:
-            self._show_log(report)
+        self._terminal.log(report)
 
     def finish(self, exit_status: int) -> bool:
         """Judge what only the whole run shows, then write and save it.
@@ -109,7 +107,7 @@ class Collector:
         run = self.run_file.run
         run.finished = _iso(time.time())
         run.exit_status = exit_status
-        self._outcome = self._judged()
+        self.outcome = self._judged()
         self._extend()
         for path in self._run_paths():
             self._attempt(write_run, self.run_file, path)
@@ -117,7 +115,7 @@ class Collector:
         self._config.hook.pytest_lem_report(config=self._config, run_file=self.run_file)
         if page := os.environ.get("GITHUB_STEP_SUMMARY"):
             self._remark = self._job().append_page(Path(page))
-        return not self._problems and not (self._outcome and self._outcome.problems)
+        return not self._problems and not (self.outcome and self.outcome.problems)
 
     def _extend(self) -> None:
         """Let others add to the run, once and early, so that a killed run has it too."""
@@ -170,45 +168,23 @@ class Collector:
             return
         store = Store(store_directory(self._config))
         session = session_of(file.run, file.records, file.environments)
-        if self._outcome:
-            self._outcome.admit(session)
+        if self.outcome:
+            self.outcome.admit(session)
         store.keep(session, run_directory(self._config))
-        if self._outcome and self._outcome.saves_to:
-            store.save(self._outcome.saves_to, session)
+        if self.outcome and self.outcome.saves_to:
+            store.save(self.outcome.saves_to, session)
 
     def summarise(self, reporter: pytest.TerminalReporter) -> None:
         """Print the table, where the files are, and what could not be written."""
-        from pytest_lem.reports.table import render
-
-        verbosity = self._config.get_verbosity("lem")
-        records = _last_attempts(self.run_file.records)
-        if verbosity <= 0:  # what was measured again for the gate stands in its own table
-            records = [record for record in records if record.repetition == 1]
-        writer = self._config.get_terminal_writer()
-        if records and verbosity >= 0:
-            reporter.section("energy")
-            text = render(
-                records,
-                width=writer.fullwidth,
-                is_colored=writer.hasmarkup,
-                verbosity=verbosity,
-            )
-            writer.write(text)
-        elif records:
-            ok = sum(record.status == "ok" for record in records)
-            reporter.write_line(f"energy: {ok} of {len(records)} cases measured")
-        self._summarise_gate(reporter, verbosity)
-        if records and verbosity >= 0:
-            reporter.write_line(
-                f"run file: {self._shown(run_directory(self._config) / 'run.json')}"
-            )
+        records = last_attempts(self.run_file.records)
+        path = run_directory(self._config) / "run.json"
+        self._terminal.summarise(reporter, records, self.outcome, path)
         for problem in self._problems:
             reporter.write_line(f"lem: {problem}", red=True)
         if self._remark:
             reporter.write_line(f"lem: {self._remark}", yellow=True)
         if os.environ.get("GITHUB_ACTIONS") == "true":
-            attempts = _last_attempts(self.run_file.records)
-            for line in self._job().annotations(attempts, self._locations):
+            for line in self._job().annotations(records, self._locations):
                 reporter.write_line(line)
 
     def _job(self) -> Job:
@@ -218,41 +194,18 @@ class Collector:
         return Job(
             config=self._config,
             run_file=self.run_file,
-            outcome=self._outcome,
+            outcome=self.outcome,
             problems=self._problems,
         )
-
-    def _summarise_gate(self, reporter: pytest.TerminalReporter, verbosity: int) -> None:
-        """Print what was compared, what is missing, and what was saved."""
-        from pytest_lem.reports.verdicts import render_verdicts
-
-        outcome, writer = self._outcome, self._config.get_terminal_writer()
-        if outcome is None:
-            return
-        if outcome.comparisons:
-            if verbosity >= 0:
-                reporter.section("gate")
-            writer.write(
-                render_verdicts(
-                    outcome.comparisons,
-                    width=writer.fullwidth,
-                    is_colored=writer.hasmarkup,
-                    verbosity=verbosity,
-                )
-            )
-        for note in outcome.notes if verbosity >= 0 else ():
-            reporter.write_line(note)
-        for problem in outcome.problems:
-            reporter.write_line(f"lem: {problem}", red=True)
 
     def _announce(self, content: dict[str, Any]) -> None:
         file = self.run_file
         if run := content.get("run"):
             file.run = file.run.model_copy(update=run)
-            if not self._tests and self._is_parallel and self._config.get_verbosity("lem") >= 0:
+            is_first = self._progress.expect(content["tests"])
+            if is_first and self._terminal.is_parallel and self._terminal.verbosity >= 0:
                 # The controlling process collects nothing, so it has printed no header.
-                self._line(content["header"])
-            self._tests = max(self._tests, content["tests"])
+                self._terminal.line(content["header"])
             self._write("run", file.run.model_dump(mode="json"))
         for name, environment in content["environments"].items():
             file.environments[name] = environment
@@ -275,57 +228,10 @@ class Collector:
             if problem not in self._problems:
                 self._problems.append(problem)
 
-    def _progress(self, record: Record) -> None:
-        """Print one line for a case, with the time that is left in a long session."""
-        if self._config.get_verbosity("lem") < 0:
-            return
-        from pytest_lem.reports.progress import progress_line
-
-        elapsed_s = time.monotonic() - self._started_s
-        left = max(self._tests - len(self._done), 0)
-        left_s = elapsed_s / len(self._done) * left
-        line = progress_line(record)
-        if left and elapsed_s + left_s > _LONG_S:
-            line += f"  [{len(self._done)} of {self._tests}, about {duration(left_s)} left]"
-        self._line(f"  {line}")
-
-    def _show_log(self, report: pytest.TestReport) -> None:
-        """Print what the backend printed; pytest does so by itself only for failures."""
-        for title, text in report.sections:
-            if title == LOG_SECTION:
-                for line in text.splitlines():
-                    self._line(f"  | {line}")
-
-    @property
-    def _is_parallel(self) -> bool:
-        return self._config.pluginmanager.hasplugin("dsession")
-
-    def _line(self, text: str) -> None:
-        """Print a line of our own between those of pytest."""
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is None:
-            return
-        reporter.ensure_newline()
-        # The dots of xdist, or a line of our own, which pytest does not know to be unfinished.
-        if self._config.get_terminal_writer().width_of_current_line:
-            reporter.write_line("")
-        if self._is_parallel:
-            reporter.write_line(text)
-        else:
-            # No newline after it: pytest begins the next test's line with one.
-            reporter.write(text)
-
-    def _shown(self, path: Path) -> Path:
-        base = self._config.invocation_params.dir
-        return path.relative_to(base) if path.is_relative_to(base) else path
-
-
-def _last_attempts(records: list[Record]) -> list[Record]:
-    """Leave out what was measured anew because a test was rerun."""
-    last: dict[str, int] = {}
-    for record in records:
-        last[record.nodeid] = max(record.attempt, last.get(record.nodeid, 0))
-    return [record for record in records if record.attempt == last[record.nodeid]]
+    def _left(self) -> str:
+        """Return how far a long session is."""
+        left_out = self._config.stash.get(LEFT_OUT_KEY, ())
+        return self._progress.left(time.monotonic() - self._started_s, left_out)
 
 
 def _iso(wall: float) -> str:

@@ -14,14 +14,13 @@ import pytest
 
 from pytest_lem.plugin.outcome import GateOutcome
 from pytest_lem.plugin.pairjudging import PairOutcome
+from pytest_lem.plugin.reporting import summary_of_run
 from pytest_lem.plugin.settings import resolved_gate
 from pytest_lem.reports.annotations import Place, annotate, commands
 from pytest_lem.reports.markdown import escaped, markdown
-from pytest_lem.reports.summary import Gate, Summary, summary_of
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.record import Record
 from pytest_lem.results.runfile import RunFile
-from pytest_lem.results.session import session_of
 
 #: Bytes that the summary of a step may have; GitHub refuses a larger one as a whole.
 LARGEST = 1024 * 1024
@@ -92,7 +91,7 @@ class Job:
 
     def _page(self, room: int) -> bytes | None:
         """Return the page as far as there is room: figures give way to verdicts."""
-        summary = self._summary()
+        summary = summary_of_run(self.config, self.run_file, self.outcome)
         remarks = [*self._all_problems, *(self.outcome.notes if self.outcome else ())]
         tail = "".join(f"- {escaped(remark)}\n" for remark in remarks)
         whole = _encoded(f"{markdown(summary)}\n{tail}")
@@ -101,32 +100,6 @@ class Job:
         without = markdown(replace(summary, rows=[]))
         note = "- the figures are left out, since GitHub takes 1 MiB; `lem report latest` has them"
         return _shortened(_encoded(f"{without}\n{note}\n{tail}"), room)
-
-    def _summary(self) -> Summary:
-        file = self.run_file
-        session = session_of(file.run, file.records, file.environments)
-        summary = summary_of(session, (), "")
-        if self._comparisons:
-            summary.compare(self._gate())
-        return summary
-
-    def _gate(self) -> Gate:
-        """Return the verdicts of the run; those of what is missing are among them."""
-        found, failing = self._comparisons, self._failing
-        if isinstance(self.outcome, GateOutcome):
-            title, sessions = self.outcome.gating.title, self.outcome.gating.baseline.sessions
-        else:
-            sides = ", ".join(sorted({c.baseline for c in found}))
-            title, sessions = f"paired: against {sides}, by turns", 0
-        return Gate(
-            baseline=found[0].baseline,
-            sessions=sessions,
-            rules=(),
-            comparisons=found,
-            unmeasured=(),
-            has_failed=any(c.verdict in failing for c in found),
-            heading=title,
-        )
 
     def _place(self, nodeid: str | None, locations: Mapping[str, Location]) -> Place | None:
         """Return where a test is, as a path in the checkout; None for a file that is gone."""

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from pytest_lem.config.resolve import Resolved
 from pytest_lem.plugin.options import given
-from pytest_lem.reports.figures import duration
+from pytest_lem.reports.figures import counted, duration
 
 if TYPE_CHECKING:
     from pytest_lem.plugin.session import LemSession
+
+#: What takes less is not worth a word.
+_LEAST_S = 1.0
 
 
 def header_line(session: LemSession) -> str:
@@ -38,10 +41,10 @@ def _method(session: LemSession) -> str:
     if session.base.origins["preset"] == "default":
         chosen += " (by default)"
     # How many pairs there are, the line about them says.
-    count = "" if session.pair_judging else f"{measure.rounds} "
-    plan = f"{count}windows of at least {measure.min_window_s:g} s"
-    if session.planned_s:
-        plan += f", {duration(session.planned_s)} or more for {session.tests} tests"
+    count = "windows" if session.pair_judging else counted(measure.rounds, "window")
+    plan = f"{count} of at least {measure.min_window_s:g} s"
+    if session.planned_s >= _LEAST_S:
+        plan += f", {duration(session.planned_s)} or more for {counted(session.tests, 'test')}"
     return f"lem: {chosen}, {plan}; energy {session.panel.tier}: {session.panel.sentence}"
 
 

@@ -29,6 +29,9 @@ _USAGE_ERROR = "lem_usage_error"
 #: What a baseline has for the tests of this run; workers of pytest-xdist tell it the controller.
 EXPECTED = "lem_expected"
 EXPECTED_KEY = pytest.StashKey[list[str]]()
+#: Tests that ask for energy, are over and have measured nothing, which a report says by this name.
+LEFT_OUT = "lem_left_out"
+LEFT_OUT_KEY = pytest.StashKey[set[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,6 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
         check_settings(config)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Receiver(config), "lem-receiver")
+        if given(config, "report"):
+            from pytest_lem.plugin.reporting import Reporting
+
+            config.pluginmanager.register(Reporting(config), "lem-reporting")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before marks are turned into parameters
@@ -184,6 +191,8 @@ class _Receiver:
         """Hand on what a test measured."""
         if content := getattr(report, "lem", None):
             self._collector().receive(content, report)
+        elif getattr(report, LEFT_OUT, False):
+            self._config.stash.setdefault(LEFT_OUT_KEY, set()).add(report.nodeid)
 
     @pytest.hookimpl(trylast=True)  # after the measuring side has said what it was asked for
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -202,10 +211,11 @@ class _Receiver:
 
     def _is_wanted(self) -> bool:
         """Tell whether something was asked for that does not wait for a first record."""
-        wanted = given(self._config, "baseline")
-        is_gate = wanted is not None and wanted.origin != "lem_baseline"
-        is_listing = self._config.option.collectonly
-        return given(self._config, "json") is not None or (is_gate and not is_listing)
+        if given(self._config, "json") is not None:
+            return True
+        typed = [f for name in ("baseline", "report") if (f := given(self._config, name))]
+        is_asked = any(not found.origin.startswith("lem_") for found in typed)
+        return is_asked and not self._config.option.collectonly
 
     def _collector(self) -> Collector:
         from pytest_lem.plugin.collector import collector_of

@@ -12,12 +12,13 @@ from pytest_lem.gate.budget import Budget
 from pytest_lem.gate.tier import tier_breach
 from pytest_lem.plugin.extensions import extend_record
 from pytest_lem.plugin.failure import failure_of
-from pytest_lem.plugin.hooks import EXPECTED, EXPECTED_KEY
+from pytest_lem.plugin.hooks import EXPECTED, EXPECTED_KEY, LEFT_OUT
 from pytest_lem.plugin.items import asks_for_energy, is_body_the_work
 from pytest_lem.plugin.logs import LOG_SECTION, LOGS
 from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.properties import properties
 from pytest_lem.plugin.session import LemSession, forget_records, records_of
+from pytest_lem.plugin.timetable import is_due
 
 if TYPE_CHECKING:
     from pytest_lem.plugin.judging import Judging
@@ -80,6 +81,7 @@ class Measuring:
         """Judge budgets, shorten our own errors to their sentence, put the records on board."""
         report = yield
         if call.when != "call":
+            _note_left_out(item, report, is_over=call.when == "setup" and not report.passed)
             return report
         records = records_of(item)
         error = call.excinfo.value if call.excinfo else None
@@ -101,6 +103,7 @@ class Measuring:
                 **self._session.announcement(),
             }
             report.lem = content  # type: ignore[attr-defined]
+        _note_left_out(item, report, is_over=not records)
         self._attach_log(item, report)
         return report
 
@@ -176,6 +179,12 @@ class Measuring:
 def _has_failure(records: list[Record]) -> bool:
     """Tell whether a measurement failed by itself, which says nothing of those before it."""
     return any(record.status == "failed" for record in records)
+
+
+def _note_left_out(item: pytest.Item, report: pytest.TestReport, *, is_over: bool) -> None:
+    """Let a report say that its test has measured nothing, where it was expected to."""
+    if is_over and asks_for_energy(item) and is_due(item):
+        setattr(report, LEFT_OUT, True)
 
 
 def _fail(report: pytest.TestReport, sentence: str) -> None:

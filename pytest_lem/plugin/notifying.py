@@ -15,7 +15,8 @@ from pytest_lem.gate.verdict import Verdict
 from pytest_lem.plugin.rundir import run_directory
 from pytest_lem.plugin.session import LemSession, show_warning
 from pytest_lem.plugin.settings import is_told, resolved_gate
-from pytest_lem.results.comparison import Comparison, last_attempts
+from pytest_lem.results.attempts import last_attempts
+from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.record import Record
 from pytest_lem.results.run import Run
 from pytest_lem.results.runfile import RunFile

@@ -98,6 +98,9 @@ OPTIONS = (
     Option("autosave", "Add this run to the history it is compared with, else to that of the git "
            "branch", path=("gate", "autosave"), is_switch=True),
     Option("json", "Write the run file here", "FILE"),
+    Option("report", "Write a report when the session is over (repeatable), by a name that `lem "
+           "report --format` takes: md:report.md, html:report.html", "NAME:PATH",
+           is_repeatable=True),
     Option("store", "Directory for runs and baselines (default: .lem)", "DIR"),
 )  # fmt: skip
 

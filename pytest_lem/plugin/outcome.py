@@ -11,7 +11,8 @@ from pytest_lem.gate.sentence import sentence
 from pytest_lem.gate.sharing import sharing
 from pytest_lem.gate.verdict import Cause, Verdict
 from pytest_lem.plugin.gating import Gating
-from pytest_lem.results.comparison import Comparison, last_attempts
+from pytest_lem.results.attempts import last_attempts
+from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.runfile import RunFile
 from pytest_lem.results.session import Session, entries_of
 

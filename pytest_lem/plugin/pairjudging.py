@@ -18,8 +18,9 @@ from pytest_lem.plugin.gating import rules_in
 from pytest_lem.plugin.items import contest_in
 from pytest_lem.plugin.rundir import run_directory
 from pytest_lem.plugin.settings import resolved_gate
+from pytest_lem.results.attempts import last_attempts
 from pytest_lem.results.comparability import NOTHING_KNOWN
-from pytest_lem.results.comparison import Comparison, last_attempts
+from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.entry import entry_of, figures_of
 from pytest_lem.results.record import Record
 from pytest_lem.results.runfile import RunFile

@@ -90,6 +90,8 @@ def plan(session: LemSession, layers: Layers) -> Planned:
     backend = _backend(settings, layers)
     options = asdict(resolved.options_of(settings.backend, options_of))
     workload, online = _work(settings)
+    if sentence := _undivided(settings, options, workload):
+        raise config_error(sentence)
     precision = settings.precision or backend.precisions[0]
     spec = LoadSpec(
         backend=settings.backend,
@@ -148,6 +150,19 @@ def _work(settings: Settings) -> tuple[Workload, TrafficPlan | None]:
         traffic=traffic, seed=settings.seed, drain_s=asked.drain_s, most_failed=asked.most_failed
     )
     return workload, online
+
+
+def _undivided(settings: Settings, options: Mapping[str, Any], workload: Workload) -> str | None:
+    """Return a sentence where a batch has too few requests for each process to have one."""
+    count = options.get("processes") or 1
+    least = min(map(len, workload.batches(settings.batch_size)))
+    if least >= count:
+        return None
+    return (
+        f"a batch of {least} cannot be divided among the {count} processes of "
+        f"`backends.{settings.backend}.processes`, which each need a request; raise `batch_size` "
+        "(or `workload.requests`, which leaves less for the last batch), or lower `processes`"
+    )
 
 
 def _times(settings: Settings) -> tuple[float, ...] | None:

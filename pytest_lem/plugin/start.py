@@ -6,23 +6,16 @@ from typing import Any
 
 import pytest
 
-from pytest_lem.config.resolve import Resolved
 from pytest_lem.errors import LemError
 from pytest_lem.plugin.assignment import assign_devices
 from pytest_lem.plugin.exclusivity import Exclusivity
 from pytest_lem.plugin.header import header_line
-from pytest_lem.plugin.items import (
-    combination,
-    contest_in,
-    is_body_the_work,
-    is_bridged,
-    uses,
-)
-from pytest_lem.plugin.markers import mark_of
+from pytest_lem.plugin.items import contest_in, is_bridged
 from pytest_lem.plugin.measuring import Measuring
 from pytest_lem.plugin.selection import note_collected
 from pytest_lem.plugin.session import SESSION, LemSession
 from pytest_lem.plugin.settings import is_told
+from pytest_lem.plugin.timetable import is_due, planned_seconds, session_seconds
 
 
 def start(
@@ -39,8 +32,8 @@ def start(
         raise pytest.UsageError(str(error)) from None
     _refuse_short_timeouts(session, asking)
     session.largest_batch = largest_batch
-    session.tests = len(asking)
-    session.planned_s = sum(planned_seconds(session, item) for item in asking)
+    session.tests = sum(map(is_due, asking))
+    session.planned_s = session_seconds(session, asking)
     session.header = header_line(session)
     if session.judging:
         note_collected(config, collected)
@@ -81,34 +74,6 @@ def _refuse_short_timeouts(session: LemSession, items: list[pytest.Item]) -> Non
                 f"rests, {planned_s:g} s; raise the timeout or shorten measure.rounds and "
                 "measure.min_window_s"
             )
-
-
-def planned_seconds(session: LemSession, item: pytest.Item) -> float:
-    """Return the seconds that windows and idle phases of an energy test take at least."""
-    if item.get_closest_marker("skip"):
-        return 0.0
-    mark = mark_of(item)
-    method = session.method(_resolved(session, item))
-    is_body = is_body_the_work(item)
-    rounds = mark.rounds or (1 if is_body else method.rounds)
-    window_s = mark.min_window if mark.min_window is not None else method.min_window_s
-    if is_body:
-        return 0.0 if mark.min_window is None else rounds * window_s
-    if contest_in(item):
-        pair = session.base.settings.pair
-        return 2 * pair.pairs * window_s + 4 * pair.loads * method.idle_s
-    is_split = method.is_split and uses(item, "inference")
-    return rounds * window_s * (2 if is_split else 1) + 2 * method.idle_s
-
-
-def _resolved(session: LemSession, item: pytest.Item) -> Resolved:
-    """Return the settings of the session, with what a sweep has for this test."""
-    swept = combination(item)
-    if swept is None:
-        return session.base
-    layers = session.layers.copy()
-    swept.lay_over(layers)
-    return session.resolve(layers)
 
 
 def _timeout_s(config: pytest.Config, item: pytest.Item) -> float | None:

@@ -30,17 +30,23 @@ def case_sheet(summary: Summary) -> Sheet:
 
 
 def _columns(summary: Summary) -> Iterator[Column]:
-    yield Column("run", str, lambda _: summary.session.run)
+    yield Column("run", str, lambda row: summary.part_of(row).session.run)
     yield from _of_group(summary) if summary.fields else _of_case()
     for name in FIGURES:
         yield from _of_figure(name, name)
     if summary.derived:
-        yield Column("cost_currency", str, lambda _: summary.cost.currency)
-        yield Column("cost_pue", float, lambda _: summary.cost.pue)
+        yield Column("cost_currency", str, lambda row: _cost(summary, row, "currency"))
+        yield Column("cost_pue", float, lambda row: _cost(summary, row, "pue"))
     for name in summary.derived:
         yield from _of_figure(f"derived_{name}", name)
     if summary.gate:
         yield from _of_gate()
+
+
+def _cost(summary: Summary, row: Row, name: str) -> Any:
+    """Return a setting of the run of a row; None where that run derives nothing."""
+    part = summary.part_of(row)
+    return getattr(part.cost, name) if part.derived else None
 
 
 def _of_figure(title: str, name: str) -> Iterator[Column]:

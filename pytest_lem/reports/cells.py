@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_lem.energy.reading import Tier
+from pytest_lem.gate.verdict import Verdict
 from pytest_lem.reports.derived import DERIVED_TITLES, derived_text
 from pytest_lem.reports.figures import ESTIMATE_MARK, SHORT_NAMES, UNKNOWN, plain, rate
 from pytest_lem.reports.grouping import shown
+from pytest_lem.reports.marks import marked
 from pytest_lem.reports.rows import Estimate, Row, is_of_energy
 from pytest_lem.results.definitions import METRICS
 from pytest_lem.results.derived import DERIVED
@@ -17,6 +19,8 @@ from pytest_lem.results.derived import DERIVED
 _UNITS = {
     "energy_per_output_token_j": "J",
     "energy_per_input_token_j": "J",
+    "energy_per_good_request_j": "J",
+    "goodput_req_s": None,
     "energy_per_call_j": "J",
     "energy_per_unit_j": "J",
     "output_throughput_tok_s": None,
@@ -57,10 +61,12 @@ def title_of(name: str) -> str:
 
 
 def label_of(row: Row, field: str) -> str:
-    """Return what names a row, with the sign of what is not to be trusted."""
+    """Return what names a row, with the signs of what failed, or is not to be trusted."""
     text = shown(row.labels[field])
-    is_first = field == next(iter(row.labels))
-    return f"! {text}" if is_first and row.is_invalid else text
+    if field != next(iter(row.labels)):
+        return text
+    is_failed = row.has_failed or any(c.verdict == Verdict.REGRESSED for c in row.comparisons)
+    return marked(text, is_failed=is_failed, is_invalid=row.is_invalid)
 
 
 def figure_cell(row: Row, name: str) -> str:

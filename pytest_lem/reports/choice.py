@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pytest_lem.errors import config_error, did_you_mean
@@ -29,23 +30,29 @@ def sort_rows(summary: Summary, text: str, origin: str) -> None:
     summary.rows = known + unknown
 
 
-def choose_columns(summary: Summary, names: Sequence[str], origin: str) -> None:
-    """Show these figures and no others, and these fields of the cases beside what names a row.
+def choose_columns(summary: Summary, names: Sequence[str], origin: str) -> Summary:
+    """Return a summary of these figures and no others, with these fields beside the names of rows.
 
-    Raises LemError for a name that nothing has.
+    Without names it is the same. Raises LemError for a name that nothing has.
     """
+    if not names:
+        return summary
     for name in names:
         _check(summary, name, origin)
     figures = [name for name in names if name in summary.rows[0].figures]
     fields = [name for name in names if name not in figures]
-    for row in summary.rows:
-        row.labels |= {field: _value(row, field) for field in fields}
-    summary.chosen = figures
+    rows = [
+        replace(row, labels={**row.labels, **{field: _value(row, field) for field in fields}})
+        for row in summary.rows
+    ]
+    return replace(summary, rows=rows, chosen=figures)
 
 
 def _check(summary: Summary, name: str, origin: str) -> None:
     row = summary.rows[0]
-    fields = set(row.labels) if summary.fields else known_fields(summary.session.entries)
+    fields = set(row.labels)
+    if not summary.fields:
+        fields |= known_fields(summary.session.entries)
     if name not in row.figures and name not in fields:
         known = [*row.figures, *sorted(fields)]
         whose = "the groups have" if summary.fields else "the cases have"

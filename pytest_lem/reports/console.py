@@ -7,6 +7,14 @@ from collections.abc import Iterable
 
 from rich.console import Console, RenderableType
 
+#: Into a file or a pipe a row has one line, however long.
+UNLIMITED = 10_000
+
+
+def trimmed(text: str) -> str:
+    """Return a text without the spaces in which cells of tables end."""
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
 
 def text_from(parts: Iterable[RenderableType], *, width: int, is_colored: bool) -> str:
     """Return the parts as text, below each other. Colours only where they are wanted."""

@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, ClassVar
 
-from pydantic_core import to_json
+from pydantic_core import to_json, to_jsonable_python
 
 from pytest_lem.reports.bootstrap import CONFIDENCE
+from pytest_lem.reports.material import Material
 from pytest_lem.reports.rows import Estimate, Row
 from pytest_lem.reports.summary import Summary
 from pytest_lem.results.entry import FIGURES
 
 
+class JsonReport:
+    """The summary for a program."""
+
+    name: ClassVar = "json"
+    requires: ClassVar[tuple[str, ...]] = ()
+    install: ClassVar = "pip install pytest-lem"
+    follows: ClassVar[tuple[str, ...]] = ("group-by", "sort")
+    is_printable: ClassVar = True
+
+    def render(self, material: Material) -> bytes:
+        """Return the document."""
+        return document(material.summary).encode()
+
+
 def document(summary: Summary) -> str:
     """Return the document: `run`, `group_by`, `cost`, `rows`, `gate`, `comparisons`, `notes`.
 
-    Figures are in the unit that stands beside them; what is not known is null, with the reason.
+    That of several runs has one of these for each, in the list `runs`. Figures are in the unit that
+    stands beside them; what is not known is null, with the reason.
     """
-    session, gate = summary.session, summary.gate
-    content = {
+    parts = [_document(part, summary) for part in summary.parts]
+    if len(parts) == 1:
+        return _json(parts[0])
+    for part in parts:
+        part["rows"] = [{"run": part["run"]["id"], **row} for row in part["rows"]]
+    return _json({"runs": parts, "notes": summary.notes(FIGURES)})
+
+
+def _json(content: dict[str, Any]) -> str:
+    try:
+        return to_json(content, inf_nan_mode="null").decode() + "\n"
+    except ValueError:  # half of a surrogate pair, for which there are escapes but no bytes
+        return json.dumps(to_jsonable_python(content, inf_nan_mode="null")) + "\n"
+
+
+def _document(part: Summary, summary: Summary) -> dict[str, Any]:
+    """Return the document of one run, with its rows in the order of the whole."""
+    session, gate = part.session, part.gate
+    return {
         "run": {
             "id": session.run,
             "started": session.started,
@@ -27,11 +61,11 @@ def document(summary: Summary) -> str:
             "git": session.git,
             "definitions_version": session.definitions_version,
         },
-        "group_by": list(summary.fields),
-        "group_mean": "geometric" if summary.fields else None,
+        "group_by": list(part.fields),
+        "group_mean": "geometric" if part.fields else None,
         "confidence": CONFIDENCE,
-        "cost": summary.cost.model_dump() if summary.derived else None,
-        "rows": [_row(row, summary) for row in summary.rows],
+        "cost": part.cost.model_dump() if part.derived else None,
+        "rows": [_row(row, part) for row in summary.rows if summary.part_of(row) is part],
         "gate": gate
         and {
             "baseline": gate.baseline,
@@ -41,9 +75,8 @@ def document(summary: Summary) -> str:
             "unmeasured": list(gate.unmeasured),
         },
         "comparisons": gate.comparisons if gate else [],
-        "notes": summary.notes(FIGURES),
+        "notes": part.notes(FIGURES),
     }
-    return to_json(content, inf_nan_mode="null").decode() + "\n"
 
 
 def _row(row: Row, summary: Summary) -> dict[str, Any]:
@@ -53,7 +86,8 @@ def _row(row: Row, summary: Summary) -> dict[str, Any]:
     }
     if summary.fields:
         cases = [entry.key for entry in row.entries]
-        return {"group": row.labels, "cases": cases, "energy_tier": row.tier, **figures}
+        group = {field: row.labels[field] for field in summary.fields}
+        return {"group": group, "cases": cases, "energy_tier": row.tier, **figures}
     (entry,) = row.entries
     return {
         "key": entry.key,

@@ -20,10 +20,12 @@ SHORT_NAMES = {
     "energy_per_output_token_j": "J/token",
     "energy_per_input_token_j": "J/prompt token",
     "energy_per_request_j": "J/request",
+    "energy_per_good_request_j": "J/good request",
     "energy_per_call_j": "J/call",
     "energy_per_unit_j": "J/unit",
     "output_throughput_tok_s": "token/s",
     "request_throughput_req_s": "request/s",
+    "goodput_req_s": "good/s",
     "unit_throughput_per_s": "unit/s",
     "call_duration_s": "s/call",
     "ttft_s": "TTFT",
@@ -79,6 +81,11 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words: `1 case`, `2 cases`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def spread(metric: Metric) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from pytest_lem.gate.sentence import change_text
 from pytest_lem.gate.verdict import text_of
 from pytest_lem.reports.cells import columns_of, figure_cell, label_of, title_of
+from pytest_lem.reports.choice import choose_columns
+from pytest_lem.reports.faces import encoded
 from pytest_lem.reports.figures import SHORT_NAMES, UNKNOWN
+from pytest_lem.reports.material import Material
 from pytest_lem.reports.overview import sections
 from pytest_lem.reports.summary import Gate, Summary
 from pytest_lem.results.comparison import Comparison
@@ -17,6 +21,21 @@ from pytest_lem.results.comparison import Comparison
 _MARKUP = re.compile(r"[\\`*\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])")
 #: Columns of the verdicts that hold no figures.
 _WORDS = ("verdict", "case", "figure", "reasons")
+
+
+class MarkdownReport:
+    """Tables for a comment, a wiki or a job summary."""
+
+    name: ClassVar = "md"
+    requires: ClassVar[tuple[str, ...]] = ()
+    install: ClassVar = "pip install pytest-lem"
+    follows: ClassVar[tuple[str, ...]] = ("group-by", "sort", "columns")
+    is_printable: ClassVar = True
+
+    def render(self, material: Material) -> bytes:
+        """Return tables and notes."""
+        summary = choose_columns(material.summary, material.columns, "--columns")
+        return encoded(markdown(summary))
 
 
 def markdown(summary: Summary) -> str:

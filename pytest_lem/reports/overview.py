@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from pytest_lem.reports.cells import (
@@ -16,14 +15,10 @@ from pytest_lem.reports.cells import (
     title_of,
 )
 from pytest_lem.reports.console import text_from
-from pytest_lem.reports.grouping import shown
+from pytest_lem.reports.fitting import is_too_narrow, kept, plain_table, stacked, wanted
 from pytest_lem.reports.rows import Row
 from pytest_lem.reports.summary import Summary
 from pytest_lem.reports.verdicts import render_verdicts
-
-#: Width that a name needs at most before it is folded.
-_NAME_WIDTH = 40
-_GAP = 2
 
 
 def overview(summary: Summary, *, width: int, is_colored: bool) -> str:
@@ -47,7 +42,7 @@ def _parts(summary: Summary, width: int) -> Iterator[RenderableType]:
     for rows in sections(summary):
         found = columns_of(rows, summary.chosen)
         columns += found
-        yield _table(rows, found, width, is_chosen=summary.chosen is not None)
+        yield from _table(rows, found, width, is_chosen=summary.chosen is not None)
     yield from (Text(note, style="dim") for note in summary.notes(columns))
 
 
@@ -61,34 +56,32 @@ def sections(summary: Summary) -> list[list[Row]]:
     return list(kinds.values())
 
 
-def _table(rows: Sequence[Row], columns: Sequence[str], width: int, *, is_chosen: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def _table(
+    rows: Sequence[Row], columns: Sequence[str], width: int, *, is_chosen: bool
+) -> list[RenderableType]:
+    """Return a table, of which nothing is given up that somebody chose; lines where it is cut."""
     labels = list(rows[0].labels)
+    named = [max(len(label), *(len(label_of(r, label)) for r in rows)) for label in labels]
+    widths = {n: max(len(title_of(n)), *(len(figure_cell(r, n)) for r in rows)) for n in columns}
+    shown = kept(widths, () if is_chosen else DISPENSABLE, width - wanted(named))
+    if is_too_narrow(named, [widths[name] for name in shown], width):
+        return [part for row in rows for part in _stacked(row, labels, shown)]
+    table = plain_table()
     for label in labels:
         table.add_column(Text(label), overflow="fold")
-    shown_columns = columns if is_chosen else _fitting(rows, labels, columns, width)
-    for name in shown_columns:
+    for name in shown:
         table.add_column(title_of(name), justify="right", no_wrap=True)
     for row in rows:
         cells = [label_of(row, label) for label in labels]
-        cells += [figure_cell(row, name) for name in shown_columns]
-        is_failed = any(entry.status == "failed" for entry in row.entries)
-        table.add_row(*map(Text, cells), style="red" if is_failed else "")
-    return table
+        cells += [figure_cell(row, name) for name in shown]
+        table.add_row(*map(Text, cells), style=_style(row))
+    return [table]
 
 
-def _fitting(
-    rows: Sequence[Row], labels: Sequence[str], columns: Sequence[str], width: int
-) -> list[str]:
-    """Leave out dispensable figures until the rest fits beside the names."""
-    left = list(columns)
-    widths = {n: max(len(title_of(n)), *(len(figure_cell(r, n)) for r in rows)) for n in columns}
-    named = sum(
-        min(_NAME_WIDTH, max(len(label), *(len(shown(r.labels[label])) for r in rows))) + _GAP
-        for label in labels
-    )
-    for name in DISPENSABLE:
-        if named + sum(widths[n] + _GAP for n in left) <= width:
-            break
-        left = [column for column in left if column != name]
-    return left
+def _stacked(row: Row, labels: Sequence[str], shown: Sequence[str]) -> list[RenderableType]:
+    figures = [(title_of(name), figure_cell(row, name)) for name in shown]
+    return stacked(", ".join(label_of(row, x) for x in labels), figures, style=_style(row))
+
+
+def _style(row: Row) -> str:
+    return "red" if row.has_failed else ""

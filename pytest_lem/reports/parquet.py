@@ -5,13 +5,30 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 from pytest_lem.errors import config_error
+from pytest_lem.reports.faces import encoded
+from pytest_lem.reports.material import Material
 from pytest_lem.reports.sheet import Sheet
+from pytest_lem.reports.sheets import sheet_of
 
 #: Rows that are held as objects of Python at a time: samples come by the million.
 _CHUNK = 50_000
+
+
+class ParquetReport:
+    """Rows with types, for programs that read many of them."""
+
+    name: ClassVar = "parquet"
+    requires: ClassVar[tuple[str, ...]] = ("pyarrow",)
+    install: ClassVar = "pip install 'pytest-lem[parquet]'"
+    follows: ClassVar[tuple[str, ...]] = ("group-by", "sort", "columns", "rows")
+    is_printable: ClassVar = False
+
+    def render(self, material: Material) -> bytes:
+        """Return the content of the file."""
+        return parquet(sheet_of(material))
 
 
 def parquet(sheet: Sheet) -> bytes:
@@ -44,7 +61,13 @@ def parquet(sheet: Sheet) -> bytes:
 
 def _converted(values: tuple[Any, ...], kind: type) -> list[Any]:
     """Return values as objects of their type alone: an enumeration of texts is none to Arrow."""
-    return [None if value is None else kind(value) for value in values]
+    make = _text if kind is str else kind
+    return [None if value is None else make(value) for value in values]
+
+
+def _text(value: Any) -> str:
+    text = str(value)
+    return text if text.isascii() else encoded(text).decode()
 
 
 def _chunks(sheet: Sheet) -> Iterator[list[list[Any]]]:

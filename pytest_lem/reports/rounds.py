@@ -12,6 +12,7 @@ from pytest_lem.reports.sheet import Column, Sheet
 from pytest_lem.results.entry import flat_settings
 from pytest_lem.results.record import EnergyRecord, Record, RoundRecord, WorkRecord
 from pytest_lem.results.runfile import RunFile
+from pytest_lem.results.runstream import RunStream
 from pytest_lem.results.statistics import root_sum, total
 
 _SETTINGS = {"backend": str, "model": str, "precision": str, "batch_size": int}
@@ -26,10 +27,11 @@ class Window(NamedTuple):
     round: RoundRecord
 
 
-def round_sheet(run_file: RunFile) -> Sheet:
+def round_sheet(run_file: RunFile | RunStream) -> Sheet:
     """Return every round of every record, whatever became of it.
 
     The columns are always the same. Attempts that were repeated are there too, by their number.
+    The rows can be gone through once; of a stream, a record is let go of when its rounds are over.
     """
     run = run_file.run.id
     columns = [
@@ -40,7 +42,7 @@ def round_sheet(run_file: RunFile) -> Sheet:
         *_of_work(),
         *_of_conditions(),
     ]
-    rows = [Window(record, r) for record in run_file.records for r in record.rounds]
+    rows = (Window(record, r) for record in run_file.records for r in record.rounds)
     about = {"run": run, "definitions_version": run_file.definitions_version}
     return Sheet(columns=columns, rows=rows, about=about)
 

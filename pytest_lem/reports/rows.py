@@ -105,6 +105,11 @@ class Row:
         return max(tiers, key=TIERS.index, default=None)
 
     @property
+    def has_failed(self) -> bool:
+        """Tell whether any of its cases has failed."""
+        return any(entry.status == "failed" for entry in self.entries)
+
+    @property
     def is_invalid(self) -> bool:
         """Tell whether none of its cases is to be trusted."""
         return all(entry.validity == "invalid" for entry in self.entries)

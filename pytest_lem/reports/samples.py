@@ -14,6 +14,7 @@ from pytest_lem.reports.rounds import record_columns
 from pytest_lem.reports.sheet import Column, Sheet
 from pytest_lem.results.record import Record
 from pytest_lem.results.runfile import RunFile
+from pytest_lem.results.runstream import RunStream
 
 
 class Sample(NamedTuple):
@@ -25,14 +26,15 @@ class Sample(NamedTuple):
     place: int
 
 
-def sample_sheet(run_file: RunFile, folder: Path) -> Sheet:
+def sample_sheet(run_file: RunFile | RunStream, folder: Path) -> Sheet:
     """Return the samples of all records, with a column for whatever any device was asked for.
 
-    `folder` is that of the run. Raises LemError (`data`) for samples that cannot be read.
+    `folder` is that of the run. Raises LemError (`data`) for samples that cannot be read. The rows
+    can be gone through once; the samples of one record are held at a time, so that each file is
+    read twice: for its columns, and for its rows.
     """
     run = run_file.run.id
-    series = [(r, read_series(folder / r.series.path)) for r in run_file.records if r.series]
-    tracks = (track for _, found in series for track in found.tracks.values())
+    tracks = (t for _, series in _each(run_file, folder) for t in series.tracks.values())
     names = dict.fromkeys(name for track in tracks for name in track.columns)
     columns = [
         Column("run", str, lambda _: run),
@@ -41,8 +43,16 @@ def sample_sheet(run_file: RunFile, folder: Path) -> Sheet:
         Column("time_s", float, lambda row: row.track.times_s[row.place]),
         *map(_measured, names),
     ]
-    rows = (sample for record, found in series for sample in _samples(record, found))
+    each = _each(run_file, folder)
+    rows = (sample for record, series in each for sample in _samples(record, series))
     return Sheet(columns=columns, rows=rows, about={"run": run})
+
+
+def _each(run_file: RunFile | RunStream, folder: Path) -> Iterator[tuple[Record, Series]]:
+    """Yield the records that were sampled, with their samples."""
+    for record in run_file.records:
+        if record.series:
+            yield record, read_series(folder / record.series.path)
 
 
 def _samples(record: Record, series: Series) -> Iterator[Sample]:

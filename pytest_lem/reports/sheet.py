@@ -41,3 +41,31 @@ class Sheet:
     def cells(self, row: Any) -> list[Any]:
         """Return the values of a row."""
         return [column.value(row) for column in self.columns]
+
+
+def below(sheets: Sequence[Sheet]) -> Sheet:
+    """Put sheets below each other; what one of them has no column for is unknown in its rows."""
+    if len(sheets) == 1:
+        return sheets[0]
+    kinds = {column.name: column.kind for sheet in sheets for column in sheet.columns}
+    known = [{column.name: column.value for column in sheet.columns} for sheet in sheets]
+
+    def column(name: str) -> Column:
+        def value(place: tuple[int, Any]) -> Any:
+            number, row = place
+            of = known[number].get(name)
+            return None if of is None else of(row)
+
+        return Column(name, kinds[name], value)
+
+    return Sheet(
+        columns=[column(name) for name in kinds],
+        rows=((number, row) for number, sheet in enumerate(sheets) for row in sheet.rows),
+        about=_joined([sheet.about for sheet in sheets]),
+    )
+
+
+def _joined(abouts: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return what sheets say of themselves, each thing once."""
+    names = dict.fromkeys(name for about in abouts for name in about)
+    return {n: " ".join(dict.fromkeys(a[n] for a in abouts if n in a)) for n in names}

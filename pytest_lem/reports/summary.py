@@ -74,6 +74,15 @@ class Summary:
             row.derive(cost)
 
     @property
+    def parts(self) -> Sequence[Summary]:
+        """Return the runs that it is of: this one."""
+        return [self]
+
+    def part_of(self, row: Row) -> Summary:  # noqa: ARG002 - of several runs it depends on the row
+        """Return the run that a row is of."""
+        return self
+
+    @property
     def derived(self) -> list[str]:
         """Return the names of the figures that are derived."""
         return derived_names(self.cost)
@@ -116,6 +125,8 @@ class Summary:
             yield "the run did not finish, so cases may be missing"
         elif status not in _COMPLETE:
             yield f"the run ended early (exit status {status}), so cases may be missing"
+        if not self.session.entries:
+            yield "no case was measured"
         for entry in self.session.entries:
             if entry.status == "failed":
                 yield f"failed: {entry.key}; its run file says why"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
 
 from rich.console import RenderableType
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from pytest_lem.energy.reading import Tier
 from pytest_lem.flags import Flag, explained
 from pytest_lem.reports.console import text_from
-from pytest_lem.reports.derived import derived_lines
 from pytest_lem.reports.figures import (
     ESTIMATE_MARK,
     UNKNOWN,
@@ -22,15 +20,17 @@ from pytest_lem.reports.figures import (
     plain,
     rate,
 )
-from pytest_lem.results.record import (
-    EnergyRecord,
-    Metric,
-    PhaseRecord,
-    Record,
-    RoundRecord,
-    WorkRecord,
+from pytest_lem.reports.fitting import (
+    is_too_narrow,
+    kept,
+    plain_table,
+    stacked,
+    wanted,
 )
-from pytest_lem.results.statistics import expanded
+from pytest_lem.reports.idle import idle_cell
+from pytest_lem.reports.ledger import ledger
+from pytest_lem.reports.marks import marked
+from pytest_lem.results.record import Metric, Record
 
 Column = tuple[str, Callable[[Record], str]]
 
@@ -57,6 +57,7 @@ def _failed(record: Record) -> str:
 
 
 _CYCLE: Column = ("cycle", lambda r: str(r.cycle or ""))
+_IDLE: Column = ("idle", idle_cell)
 _INFER_NAMES: tuple[Column, ...] = (
     ("backend", _setting("backend")),
     ("model", lambda r: str(r.case.settings.model).rstrip("/").rpartition("/")[2]),
@@ -73,6 +74,7 @@ _INFER_FIGURES: tuple[Column, ...] = (
     ("TPOT", lambda r: plain(r.metrics["tpot_s"], "s")),
     ("E2E", lambda r: plain(r.metrics["e2e_latency_s"], "s")),
     ("power", lambda r: _power_mark(r) + plain(r.metrics["power_mean_w"], "W")),
+    _IDLE,
     ("memory", lambda r: plain(_memory(r), "B")),
 )
 _SERVE_NAMES: tuple[Column, ...] = (
@@ -91,6 +93,7 @@ _SERVE_FIGURES: tuple[Column, ...] = (
     ("E2E", lambda r: plain(r.metrics["e2e_latency_s"], "s")),
     ("failed", _failed),
     ("power", lambda r: _power_mark(r) + plain(r.metrics["power_mean_w"], "W")),
+    _IDLE,
 )
 _CALL_NAMES: tuple[Column, ...] = (("case", lambda r: r.case.key), _CYCLE)
 _CALL_FIGURES: tuple[Column, ...] = (
@@ -99,15 +102,29 @@ _CALL_FIGURES: tuple[Column, ...] = (
     ("unit", lambda r: str((r.case.settings.model_extra or {}).get("unit") or UNKNOWN)),
     ("s/call", lambda r: plain(r.metrics["call_duration_s"], "s")),
     ("power", lambda r: _power_mark(r) + plain(r.metrics["power_mean_w"], "W")),
+    _IDLE,
 )
 #: What names a row where there is only one.
 _ROW_NAMES = frozenset({"batch", "case", "traffic"})
-#: Figures that a narrow terminal gives up, the first first.
-_DISPENSABLE = ("memory", "power", "E2E", "unit", "TPOT", "s/call", "request/s", "TTFT")
-#: Width that a name needs at most before it is folded.
-_NAME_WIDTH = 40
-#: Characters of a device that are shown: enough of a UUID to tell boards apart.
-_DEVICE_WIDTH = 12
+
+
+class _Kind(NamedTuple):
+    """How cases of a kind are shown. `dispensable` is given up where it is narrow, in its order."""
+
+    name: str
+    names: Sequence[Column]
+    figures: Sequence[Column]
+    dispensable: Sequence[str]
+
+
+_KINDS = (
+    _Kind("infer", _INFER_NAMES, _INFER_FIGURES,
+          ("idle", "memory", "power", "E2E", "TPOT", "TTFT")),
+    _Kind("serve", _SERVE_NAMES, _SERVE_FIGURES,
+          ("idle", "power", "E2E", "TPOT", "request/s", "TTFT", "token/s")),
+    _Kind("call", _CALL_NAMES, _CALL_FIGURES,
+          ("idle", "power", "unit", "s/call")),
+)  # fmt: skip
 
 
 def render(records: Sequence[Record], *, width: int, is_colored: bool, verbosity: int) -> str:
@@ -122,101 +139,82 @@ def render(records: Sequence[Record], *, width: int, is_colored: bool, verbosity
 def _parts(records: Sequence[Record], width: int, verbosity: int) -> list[RenderableType]:
     measured = [r for r in records if r.rounds]
     parts: list[RenderableType] = []
-    for kind, names, figures in (
-        ("infer", _INFER_NAMES, _INFER_FIGURES),
-        ("serve", _SERVE_NAMES, _SERVE_FIGURES),
-        ("call", _CALL_NAMES, _CALL_FIGURES),
-    ):
-        rows = [r for r in measured if r.case.kind == kind]
+    for kind in _KINDS:
+        rows = [r for r in measured if r.case.kind == kind.name]
         if rows:
-            parts += _table(rows, names, figures, width)
+            parts += _table(rows, kind, width)
     if verbosity > 0:
-        parts += [part for r in measured for part in _details(r)]
+        parts += [part for r in measured for part in ledger(r, width)]
     return parts + _failures(records) + _notes(measured)
 
 
-def _table(
-    rows: Sequence[Record], names: Sequence[Column], figures: Sequence[Column], width: int
-) -> list[RenderableType]:
-    """Return a caption with what all rows share, and a table of what tells them apart."""
+def _table(rows: Sequence[Record], kind: _Kind, width: int) -> list[RenderableType]:
+    """Return a caption with what all rows share, and what tells them apart with their figures."""
+    names = kind.names
     common = [c for c in names if len({c[1](r) for r in rows}) == 1]
     if len(rows) == 1:  # then all is common, and one column has to name the row
         common = [c for c in common if c[0] not in _ROW_NAMES]
     varying = [c for c in names if c not in common and c[0] != "options"] or list(names[:1])
     varying += [c for c in names if c not in common and c[0] == "options" and any(map(c[1], rows))]
     shared = ", ".join(f"{name} {cell(rows[0])}" for name, cell in common if cell(rows[0]))
-    known = [c for c in figures if any(_is_known(c[1](r)) for r in rows)]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, _ in varying:
+    known = {name: cell for name, cell in kind.figures if any(_is_known(cell(r)) for r in rows)}
+    named = [_width(column, rows) for column in varying]
+    named[0] = max(len(varying[0][0]), *(len(_marked(r, varying[0][1](r))) for r in rows))
+    widths = {name: _width((name, cell), rows) for name, cell in known.items()}
+    shown = kept(widths, _dispensable(kind, known), width - wanted(named))
+    figures = [(name, known[name]) for name in shown]
+    is_narrow = is_too_narrow(named, [widths[name] for name in shown], width)
+    draw = _stack if is_narrow else _grid
+    return [*([Text(shared, style="bold")] if shared else []), *draw(rows, varying, figures)]
+
+
+def _dispensable(kind: _Kind, known: Collection[str]) -> list[str]:
+    """Return the figures that may be given up: where nothing tells goodput, never the tokens."""
+    return [name for name in kind.dispensable if name != "token/s" or "good/s" in known]
+
+
+def _grid(
+    rows: Sequence[Record], names: Sequence[Column], figures: Sequence[Column]
+) -> list[RenderableType]:
+    """Return a table with a column for each name and figure."""
+    table = plain_table()
+    for name, _ in names:
         table.add_column(name, overflow="fold")
-    shown = _fitting(rows, varying, known, width)
-    for name, _ in shown:
+    for name, _ in figures:
         table.add_column(name, justify="right", no_wrap=True)
     for record in rows:
-        cells = [Text(cell(record)) for _, cell in (*varying, *shown)]
-        cells[0] = Text(_mark(record)) + cells[0]
-        table.add_row(*cells, style=_style(record))
-    return [Text(shared, style="bold"), table] if shared else [table]
+        first, *others = (cell(record) for _, cell in (*names, *figures))
+        table.add_row(*map(Text, (_marked(record, first), *others)), style=_style(record))
+    return [table]
 
 
-def _fitting(
-    rows: Sequence[Record], names: Sequence[Column], figures: Sequence[Column], width: int
-) -> list[Column]:
-    """Leave out dispensable figures until the rest fits beside the names."""
-    left = list(figures)
-    named = sum(min(_NAME_WIDTH, _width(c, rows)) for c in names)
-    for name in _DISPENSABLE:
-        if named + sum(_width(c, rows) for c in left) <= width:
-            break
-        left = [column for column in left if column[0] != name]
-    return left
+def _stack(
+    rows: Sequence[Record], names: Sequence[Column], figures: Sequence[Column]
+) -> list[RenderableType]:
+    """Return lines for each row, where a table would be cut."""
+    return [
+        part
+        for r in rows
+        for part in stacked(
+            _marked(r, ", ".join(_spoken(name, cell(r)) for name, cell in names)),
+            [(name, cell(r)) for name, cell in figures],
+            style=_style(r),
+        )
+    ]
+
+
+def _spoken(name: str, cell: str) -> str:
+    """Return a name with what it means; a case and a word speak for themselves."""
+    return f"{name} {cell}" if cell.isdecimal() else cell
 
 
 def _width(column: Column, rows: Sequence[Record]) -> int:
-    gap = 2
-    return max(len(column[0]), *(len(column[1](r)) for r in rows)) + gap
-
-
-def _details(record: Record) -> list[RenderableType]:
-    """Return the generated text of one case, and its ledger: phases, then rounds."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("step", "time", "energy", "±", "of", "tokens"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for phase in record.phases:
-        _add_rows(table, phase.name, phase, phase.work)
-    for r in record.rounds:
-        _add_rows(table, f"round {r.seq}", r, r.work)
-    parts: list[RenderableType] = [Text(record.case.key, style="bold")]
-    if record.sample:
-        parts.append(Padding(Text(f"{record.sample.prompt!r} -> {record.sample.text!r}"), (0, 2)))
-    parts += [Padding(Text(line), (0, 2)) for line in derived_lines(record)]
-    return [*parts, Padding(table, (0, 2))]
-
-
-def _add_rows(
-    table: Table, name: str, stretch: PhaseRecord | RoundRecord, work: WorkRecord | None
-) -> None:
-    """Add a row for each device that was read over a stretch of time."""
-    tokens = work.output_tokens if work else None
-    shown = UNKNOWN if tokens is None else str(tokens)
-    length = f"{stretch.t1 - stretch.t0:.3f} s"
-    if not stretch.energies:
-        table.add_row(name, length, UNKNOWN, UNKNOWN, UNKNOWN, shown)
-    for e in stretch.energies:
-        value = UNKNOWN if e.value is None else f"{e.value:.3f} J"
-        u_j = expanded(e.u_random, e.u_systematic)
-        spread = UNKNOWN if u_j is None else f"{u_j:.2g} J"
-        table.add_row(name, length, value, spread, Text(_device(e)), shown)
-
-
-def _device(energy: EnergyRecord) -> str:
-    """Return what tells devices apart, without the tail of a UUID."""
-    return energy.device[:_DEVICE_WIDTH]
+    return max(len(column[0]), *(len(column[1](r)) for r in rows))
 
 
 def _failures(records: Sequence[Record]) -> list[RenderableType]:
     return [
-        Text(f"{r.case.key}: {r.failure_kind}: {r.message}", style="red")
+        Text(_marked(r, f"{r.case.key}: {r.failure_kind}: {r.message}"), style="red")
         for r in records
         if r.status == "failed"
     ]
@@ -256,8 +254,9 @@ def _is_known(cell: str) -> bool:
     return cell != UNKNOWN
 
 
-def _mark(record: Record) -> str:
-    return "! " if record.validity == "invalid" else ""
+def _marked(record: Record, name: str) -> str:
+    is_invalid = record.validity == "invalid"
+    return marked(name, is_failed=record.status == "failed", is_invalid=is_invalid)
 
 
 def _style(record: Record) -> str:

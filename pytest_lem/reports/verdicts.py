@@ -6,13 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from pytest_lem.gate.sentence import change_text
 from pytest_lem.gate.verdict import ORDER, Verdict, text_of
 from pytest_lem.reports.console import text_from
-from pytest_lem.reports.figures import SHORT_NAMES, UNKNOWN
+from pytest_lem.reports.figures import SHORT_NAMES, UNKNOWN, counted
+from pytest_lem.reports.fitting import (
+    is_too_narrow,
+    kept,
+    plain_table,
+    stacked_figures,
+    wanted,
+)
 from pytest_lem.results.comparison import Comparison
 
 _STYLES = {
@@ -36,7 +42,7 @@ def render_verdicts(
     shown = [c for c in comparisons if verbosity > 0 or c.verdict not in _QUIET or c.pairs]
     parts: list[RenderableType] = [Text(_counted(comparisons))]
     if verbosity >= 0:
-        parts += [*([_table(shown, width)] if shown else []), *_reasons(comparisons)]
+        parts += [*(_table(shown, width) if shown else []), *_reasons(comparisons)]
     return text_from(parts, width=width, is_colored=is_colored)
 
 
@@ -44,7 +50,7 @@ def _counted(comparisons: Sequence[Comparison]) -> str:
     counts = Counter(c.verdict for c in comparisons)
     text = ", ".join(f"{counts[v]} {v}" for v in reversed(ORDER) if counts[v])
     cases = len({c.case for c in comparisons})
-    line = f"{_plural(len(comparisons), 'figure')} of {_plural(cases, 'case')} against "
+    line = f"{counted(len(comparisons), 'figure')} of {counted(cases, 'case')} against "
     line += f"{comparisons[0].baseline}: {text}"
     least = [c.mde for c in comparisons if c.mde is not None]
     return f"{line}; changes from {_least(least)} up are found" if least else line
@@ -63,47 +69,62 @@ def _parts(comparison: Comparison) -> str:
 
 Column = tuple[str, Callable[[Comparison], str]]
 
+_CHANGE = "change [95 %]"
 _FIGURES: tuple[Column, ...] = (
-    ("change [95 %]", lambda c: change_text(c) or UNKNOWN),
+    (_CHANGE, lambda c: change_text(c) or UNKNOWN),
     ("power, speed", _parts),
     ("found from", lambda c: UNKNOWN if c.mde is None else f"{100 * c.mde:.1f} %"),
     ("sessions", lambda c: UNKNOWN if c.sessions is None else str(c.sessions)),
     ("pairs", lambda c: UNKNOWN if c.pairs is None else str(c.pairs)),
 )
-#: Width that the name of a case needs at most before it is folded.
-_NAME_WIDTH = 40
+#: What a narrow terminal gives up, the first first: the change is what was asked.
+_DISPENSABLE = ("pairs", "sessions", "found from", "power, speed")
 
 
-def _table(comparisons: Sequence[Comparison], width: int) -> Table:
-    """Return a row for each comparison; columns at the right are given up where it is narrow."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def _table(comparisons: Sequence[Comparison], width: int) -> list[RenderableType]:
+    """Return a row for each comparison, the worst first; lines where a table would be cut."""
+    ordered = sorted(comparisons, key=_rank, reverse=True)
+    cells = {name: [cell(c) for c in ordered] for name, cell in _FIGURES}
+    widths = {
+        name: max(len(name), *map(len, texts))
+        for name, texts in cells.items()
+        if any(text != UNKNOWN for text in texts)
+    }
+    fixed = [max(len(word(c)) for c in ordered) for word in (_word, _figure)]
+    named = [max(len(c.case) for c in ordered)]
+    room = width - wanted([*fixed, *named])
+    shown = [(name, dict(_FIGURES)[name]) for name in kept(widths, _DISPENSABLE, room)]
+    if is_too_narrow(named, [*fixed, *(widths[name] for name, _ in shown)], width):
+        return [part for c in ordered for part in _lines(c, shown)]
+    table = plain_table()
     table.add_column("verdict", no_wrap=True)
     table.add_column("case", overflow="fold")
     table.add_column("figure", no_wrap=True)
-    shown = _fitting(comparisons, width)
     for name, _ in shown:
         table.add_column(name, justify="right", no_wrap=True)
-    for c in sorted(comparisons, key=_rank, reverse=True):
-        table.add_row(
-            Text(c.verdict.upper(), style=_STYLES.get(Verdict(c.verdict), "red")),
-            Text(c.case),
-            SHORT_NAMES.get(c.metric, c.metric),
-            *(cell(c) for _, cell in shown),
-        )
-    return table
+    for c in ordered:
+        word = Text(_word(c), style=_style(c))
+        table.add_row(word, Text(c.case), _figure(c), *(cell(c) for _, cell in shown))
+    return [table]
 
 
-def _fitting(comparisons: Sequence[Comparison], width: int) -> list[Column]:
-    left = width - max(len(c.verdict) for c in comparisons) - 2
-    left -= min(_NAME_WIDTH, max(len(c.case) for c in comparisons)) + 2
-    left -= max(len(SHORT_NAMES.get(c.metric, c.metric)) for c in comparisons)
-    shown = []
-    for name, cell in _FIGURES:
-        cells = [cell(c) for c in comparisons]
-        left -= max(len(name), *map(len, cells)) + 2
-        if left >= 0 and any(text != UNKNOWN for text in cells):
-            shown.append((name, cell))
-    return shown
+def _lines(c: Comparison, shown: Sequence[Column]) -> list[RenderableType]:
+    """Return a comparison as lines, the verdict and the case in the first."""
+    first = Text.assemble((_word(c), _style(c)), " ", c.case)
+    others = [(name, cell(c)) for name, cell in shown if name != _CHANGE]
+    return [first, *stacked_figures([(_figure(c), change_text(c) or UNKNOWN), *others])]
+
+
+def _word(c: Comparison) -> str:
+    return c.verdict.upper()
+
+
+def _style(c: Comparison) -> str:
+    return _STYLES.get(Verdict(c.verdict), "red")
+
+
+def _figure(c: Comparison) -> str:
+    return SHORT_NAMES.get(c.metric, c.metric)
 
 
 def _rank(comparison: Comparison) -> int:
@@ -124,7 +145,3 @@ def _reasons(comparisons: Sequence[Comparison]) -> list[RenderableType]:
 def _where(count: int, comparisons: Sequence[Comparison]) -> str:
     total = len(comparisons)
     return "" if count == total else f" ({count} of {total} figures)"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

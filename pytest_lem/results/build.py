@@ -23,6 +23,7 @@ from pytest_lem.results.record import (
     IsolationRecord,
     Metric,
     PhaseRecord,
+    ProcessRecord,
     Record,
     RequestRecord,
     RoundRecord,
@@ -168,6 +169,7 @@ def _round(r: Round, idle: dict[Device, Idle]) -> RoundRecord:
         energies=[_energy(energy) for energy in r.energies],
         work=_work(r.work),
         requests=[_request(request, r.start_s) for request in r.requests],
+        processes=[_process(entry, r.start_s) for entry in r.processes],
         idle={device: i.power_w for (_, device), i in idle.items()} or None,
         power=conditions.power,
         clocks=conditions.clocks,
@@ -196,7 +198,14 @@ def _request(request: dict[str, Any], t0: float) -> RequestRecord:
         token_times=[round(time_s - t0, 6) for time_s in request["token_times_s"]],
         done=round(request["done_s"] - t0, 6),
         error=request["error"],
+        rank=request.get("rank"),
     )
+
+
+def _process(entry: dict[str, Any], t0: float) -> ProcessRecord:
+    """Return the raw entry of a process, its times relative to the round."""
+    times = {name: round(entry[f"{name}_s"] - t0, 6) for name in ("start", "end")}
+    return ProcessRecord(**entry, **times, busy=round(entry["busy_s"], 6))
 
 
 def _phase(phase: Phase) -> PhaseRecord:

@@ -31,6 +31,7 @@ FACTS = (
     "backend.version",
     "model.sha256",
     "model.revision",
+    "model.adapter_sha256",
     "meter",
     *(f"method.{name}" for name in _METHOD),
     "gpu.count",
@@ -74,6 +75,8 @@ def comparability(
         **{f"method.{name}": (measure or {}).get(name) for name in _METHOD},
         "gpu.count": len(boards),
     }
+    if adapter := applied.get("adapter"):
+        refuse["model.adapter_sha256"] = adapter.get("sha256")
     if boards:
         refuse |= {**_board_facts(boards), "gpu.mps": environment.get("mps"), "workers": workers}
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import field
 from typing import Any
 
@@ -78,11 +77,3 @@ class Comparison:
 
 
 _ADAPTER = TypeAdapter(Comparison)
-
-
-def last_attempts(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Leave out what was said of a test before it was run again."""
-    last: dict[tuple[str | None, int | None], int] = {}
-    for c in comparisons:
-        last[c.nodeid, c.cycle] = max(c.attempt, last.get((c.nodeid, c.cycle), 0))
-    return [c for c in comparisons if c.attempt == last[c.nodeid, c.cycle]]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pytest_lem.results.record import Metric, Statistic
 
-DEFINITIONS_VERSION = "1.4"
+DEFINITIONS_VERSION = "1.5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,10 @@ METRICS: dict[str, Definition] = {
     ),
     "queue_time_s": Definition("s", "lower", "median", "the request waited in the engine"),
     "peak_host_memory_bytes": Definition(
-        "B", "lower", "maximum", "largest resident set of the host process"
+        "B",
+        "lower",
+        "maximum",
+        "largest resident set of the host process; of several processes their sum",
     ),
     "peak_device_memory_bytes": Definition(
         "B", "lower", "maximum", "largest memory allocated on the devices in use"
@@ -131,6 +134,12 @@ METRICS: dict[str, Definition] = {
     "prefix_cache_hit_rate": Definition("1", "higher", "ratio_of_sums", "prompt tokens from cache"),
     "preemptions": Definition("1", "lower", "sum", "times that the engine put a request back"),
     "batch_occupancy": Definition("1", "higher", "mean", "requests running together / batch size"),
+    "process_wait_share": Definition(
+        "1",
+        "lower",
+        "ratio_of_sums",
+        "of the seconds of all processes those in which one waited for another, or for its work",
+    ),
     "perplexity": Definition(
         "1", "lower", "mean", "exp of the mean of -ln(probability) over the tokens of a fixed text"
     ),

@@ -27,6 +27,7 @@ from pytest_lem.results.record import (
     RoundRecord,
 )
 from pytest_lem.results.statistics import percentile, root_sum
+from pytest_lem.results.timing import known, tpot_s, ttft_s
 
 #: Figures that an entry has: what can be gated, what a change is explained by, and arithmetic.
 FIGURES = (
@@ -214,7 +215,7 @@ def _pooled(name: str, records: Sequence[Record]) -> float | str:
     if len(values) == 1:
         return values[0]
     if name in _LATENCIES:
-        samples = [x for r in _requests(records) for x in _LATENCIES[name](r)]
+        samples = known(_LATENCIES[name], list(_requests(records)))
         return percentile(samples, 0.5) if samples else _NOTHING
     return _weighted(name, values, records) if name in _WEIGHTS else max(values)
 
@@ -294,20 +295,9 @@ def _mean_condition(records: Sequence[Record], facts: str, name: str) -> float |
     return fmean(found) if found else None
 
 
-def _ttft(request: RequestRecord) -> list[float]:
-    times = request.token_times
-    due = request.sent if request.scheduled is None else request.scheduled
-    return [times[0] - due] if times else []
-
-
-def _tpot(request: RequestRecord) -> list[float]:
-    times, tokens = request.token_times, request.output_tokens or 0
-    return [(times[-1] - times[0]) / (tokens - 1)] if times and tokens > 1 else []
-
-
 _NOTHING = "the rounds hold nothing to work it out from"
 _PER_REQUEST = "energy_per_request_j"
-_LATENCIES: dict[str, Callable[[RequestRecord], list[float]]] = {"ttft_s": _ttft, "tpot_s": _tpot}
+_LATENCIES = {"ttft_s": ttft_s, "tpot_s": tpot_s}
 #: What a figure is divided by: that many of it are in each round.
 _WEIGHTS: dict[str, Callable[[RoundRecord], float]] = {
     "energy_per_output_token_j": lambda r: r.work.output_tokens or 0,

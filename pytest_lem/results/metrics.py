@@ -17,6 +17,7 @@ from pytest_lem.results.flops import flop_metrics
 from pytest_lem.results.latency import latency_metrics
 from pytest_lem.results.net import net_metrics
 from pytest_lem.results.pool import Count, Pool
+from pytest_lem.results.processes import wait_share
 from pytest_lem.results.record import Metric
 from pytest_lem.results.sampled import sampled_metrics
 from pytest_lem.results.split import split_metrics
@@ -56,6 +57,7 @@ def metrics_of(
     found |= _products(pool, found)
     found |= _memory(measurement)
     found["batch_occupancy"] = _occupancy(measurement)
+    found["process_wait_share"] = wait_share(pool)
     found["perplexity"] = _perplexity(measurement)
     return {name: found[name] for name in METRICS}
 

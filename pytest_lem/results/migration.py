@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 _NAMED_FACTS = 2
 
 
+def needs_migration(schema_version: str) -> bool:
+    """Tell whether a run file of a version is brought up to date when it is read."""
+    return int(schema_version.partition(".")[2] or 0) < _NAMED_FACTS
+
+
 def migrate(run_file: RunFile) -> None:
     """Bring the facts that must agree up to date, from what the records say beside them."""
-    minor = int(run_file.schema_version.partition(".")[2] or 0)
-    if minor >= _NAMED_FACTS:
+    if not needs_migration(run_file.schema_version):
         return
     for record in run_file.records:
         if record.comparability:

@@ -89,6 +89,23 @@ class RequestRecord(Stored):
     )
     done: float
     error: str | None = Field(None, description="Why it failed.")
+    rank: int | None = Field(None, description="Which of several processes served it.")
+
+
+class ProcessRecord(Stored):
+    """What one of several processes did in a round; times are seconds since its `t0`."""
+
+    rank: int
+    pid: int
+    device: str
+    start: float = Field(description="When it was there, before it waited for the others.")
+    end: float = Field(description="When its last batch was done.")
+    busy: float = Field(description="Seconds between sending and the end of its batches.")
+    requests: int
+    input_tokens: int | None
+    output_tokens: int
+    peak_host_memory_bytes: int | None = None
+    peak_device_memory_bytes: int | None = None
 
 
 class RoundRecord(Stored):
@@ -104,6 +121,9 @@ class RoundRecord(Stored):
     energies: list[EnergyRecord]
     work: WorkRecord
     requests: list[RequestRecord] = []
+    processes: list[ProcessRecord] = Field(
+        [], description="Each of several processes by itself; empty where one did the work."
+    )
     idle: dict[str, Any] | None = Field(None, description="Power at rest, W, by device.")
     power: dict[str, Any] | None = Field(None, description="Sampled power, W, by device.")
     clocks: dict[str, Any] | None = Field(None, description="Mean clocks, MHz, by device.")

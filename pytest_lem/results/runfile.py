@@ -19,7 +19,7 @@ from pytest_lem.results.record import Record, Stored
 from pytest_lem.results.run import Run
 
 #: A new major breaks readers, a new minor only adds fields.
-SCHEMA_VERSION = "1.4"
+SCHEMA_VERSION = "1.5"
 
 
 class RunFile(Stored):
@@ -64,22 +64,36 @@ def read_run(path: str | Path) -> RunFile:
             content = _from_journal(read_journal(path))
         else:
             content = json.loads(path.read_text(encoding="utf-8"))
-        version = str(content["schema_version"])
     except OSError as error:
-        raise _unreadable(path, error.strerror or "unreadable") from error
+        raise unreadable(path, error.strerror or "unreadable") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _unreadable(path, "it is damaged or no run file") from error
-    is_known = re.fullmatch(r"\d+\.\d+", version)
-    if not is_known or version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
-        raise _unreadable(path, f"its format is {version}, and this release reads {SCHEMA_VERSION}")
+        raise unreadable(path, "it is damaged or no run file") from error
+    check_version(path, content)
     try:
         run_file = RunFile.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise _unreadable(path, f"`{place}`: {first['msg']}") from error
+        raise invalid(path, error) from error
     migrate(run_file)
     return run_file
+
+
+def check_version(path: Path, content: Any) -> str:
+    """Return the version of the format; raises LemError (`data`) for none, or another major."""
+    try:
+        version = str(content["schema_version"])
+    except (KeyError, TypeError) as error:
+        raise unreadable(path, "it is damaged or no run file") from error
+    is_known = re.fullmatch(r"\d+\.\d+", version)
+    if not is_known or version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+        raise unreadable(path, f"its format is {version}, and this release reads {SCHEMA_VERSION}")
+    return version
+
+
+def invalid(path: Path, error: ValidationError, *above: str) -> LemError:
+    """Return the error for content that is not as it should be; `above` leads to what was read."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join([*above, *(str(part) for part in first["loc"])])
+    return unreadable(path, f"`{place}`: {first['msg']}")
 
 
 def _from_journal(lines: list[dict[str, Any]]) -> dict[str, Any]:
@@ -104,5 +118,6 @@ def _from_journal(lines: list[dict[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _unreadable(path: str | Path, why: str) -> LemError:
+def unreadable(path: str | Path, why: str) -> LemError:
+    """Return the error for a run file that cannot be read, and why."""
     return LemError(f"cannot read the run file {path}: {why}", kind=FailureKind.DATA)

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.replace import replace
+from pytest_lem.results.attempts import last_attempts
 from pytest_lem.results.columns import columns_json, entries_from
 from pytest_lem.results.definitions import DEFINITIONS_VERSION
 from pytest_lem.results.derived import shared_cost
@@ -56,15 +57,9 @@ class Session(Stored):
 
 def entries_of(records: Iterable[Record]) -> list[Entry]:
     """Make an entry for each case: of a test that was run again only the last attempt counts."""
-    last: dict[tuple[str, int | None], int] = {}
-    records = [r for r in records if r.origin != "imported"]
-    for record in records:
-        place = (record.nodeid, record.cycle)
-        last[place] = max(record.attempt, last.get(place, 0))
     cases: dict[str, list[Record]] = {}
-    for record in records:
-        if record.attempt == last[record.nodeid, record.cycle]:
-            cases.setdefault(record.case.digest, []).append(record)
+    for record in last_attempts(r for r in records if r.origin != "imported"):
+        cases.setdefault(record.case.digest, []).append(record)
     return [entry_of(found) for found in cases.values()]
 
 

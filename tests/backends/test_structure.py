@@ -118,6 +118,16 @@ def test_weights_and_configuration_tell_the_same(
         assert (found["full_layers"], found["window_layers"]) == (config["num_hidden_layers"], 0)
 
 
+def test_matrices_that_torchao_stores_count_like_any_other(write: Write) -> None:
+    """It gives them another name and leaves their shapes; some of them may be left as they were."""
+    plain = _shapes(LLAMA, is_tied=True)
+    stored = {name.replace("_proj.weight", "_proj._weight_qdata"): plain[name] for name in plain}
+    assert stored.keys() != plain.keys()
+
+    known = structure_of(write(LLAMA, plain))
+    assert structure_of(write(LLAMA, stored)) == {**known, "source": "weights"}
+
+
 def test_together_they_are_the_published_number_of_parameters(write: Write) -> None:
     """Mixtral 8x7B has 46 702 792 704: layers, all experts, head, embedding, and 65 norms."""
     found = structure_of(write(MIXTRAL, _shapes(MIXTRAL)))

@@ -56,20 +56,36 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def nights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write two runs, of which the second takes a tenth less, and the page of both."""
+    folder = tmp_path_factory.mktemp("nights")
+    for number, factor in ((20, 1.0), (21, 0.9)):
+        fleet.write_fleet(folder / "store", seconds=20.0, factor=factor, number=number)
+    path = folder / "out.html"
+    runs = sorted(found.name for found in (folder / "store/runs").iterdir())
+    lem = Path(sys.executable).with_name("lem")
+    command = [lem, "report", *runs, f"--store={folder / 'store'}", f"--html={path}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "42 records" in done.stdout
+    return path
+
+
 @pytest.fixture
 def opened(chromium, page_file) -> Iterator[object]:
     """Return a function that opens the page; whatever the browser complains of fails the test."""
     complaints: list[str] = []
     contexts = []
 
-    def open_page(anchor: str = "", **options: object) -> object:
+    def open_page(anchor: str = "", file: Path = page_file, **options: object) -> object:
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda m: complaints.append(f"{m.type}: {m.text}"))
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
         page.on("request", lambda r: complaints.append(r.url) if "http" in r.url[:4] else None)
-        page.goto(f"{page_file.as_uri()}{anchor}")
+        page.goto(f"{file.as_uri()}{anchor}")
         return page
 
     yield open_page

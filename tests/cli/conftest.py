@@ -67,27 +67,6 @@ def lem(run: Lem) -> Lem:
 
 
 @pytest.fixture
-def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], None]:
-    """Return a function that registers a stranger's module in a group of entry points."""
-
-    def install(group: str, name: str, source: str) -> None:
-        folder = tmp_path / f"stranger-{name}"
-        metadata = folder / f"stranger_{name}-1.0.dist-info"
-        metadata.mkdir(parents=True)
-        (folder / f"stranger_{name}.py").write_text(source)
-        (metadata / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: stranger-{name}\nVersion: 1.0\n"
-        )
-        (metadata / "entry_points.txt").write_text(
-            f"[{group}]\n{name} = stranger_{name}:Stranger\n"
-        )
-        monkeypatch.delitem(sys.modules, f"stranger_{name}", raising=False)
-        monkeypatch.syspath_prepend(folder)
-
-    return install
-
-
-@pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder, and return it."""
     folder = tmp_path / "here"

@@ -90,11 +90,13 @@ def test_rows_and_columns_can_be_chosen(run, said):
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (["--format=parquet"], "--format parquet is no text; say with --output"),
-        (["--rows=rounds", "--format=md"], "--rows rounds is shown as csv or parquet, not as md"),
-        (["--rows=samples", "--baseline=main"], "--baseline is about figures of cases"),
-        (["--rows=rounds", "--sort=mfu"], "--sort is about figures of cases"),
-        (["--format=json", "--columns=mfu"], "--columns chooses columns, and json has none"),
+        (["--format=parquet"], "--format parquet is not for a terminal; say with --output"),
+        (["--format=html"], "--format html is not for a terminal; say with --output"),
+        (["--rows=rounds", "--format=md"], "--format md shows cases, and not --rows rounds; csv"),
+        (["--rows=samples", "--baseline=x"], "shows no figures of cases, and has no use for --b"),
+        (["--rows=rounds", "--sort=mfu"], "shows no figures of cases, and has no use for --sort"),
+        (["--rows=rounds", "--set=cost.pue=2"], "and has no use for --set"),
+        (["--format=json", "--columns=mfu"], "--format json has no use for --columns"),
         (["--columns=,"], "names no column"),
     ],
 )

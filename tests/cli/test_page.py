@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pytest_lem.cli.main import main
-from pytest_lem.reports.html import library
+from pytest_lem.reports import faces
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.runfile import read_run, write_run
 
@@ -60,10 +60,10 @@ def test_what_was_compared_while_it_was_measured_is_shown(keep, measured):
 def test_without_the_library_one_sentence_says_what_to_install(keep, measured, monkeypatch, capsys):
     """No half page is left behind."""
     keep(1, measured())
-    monkeypatch.setattr(library, "find_spec", lambda _: None)
+    monkeypatch.setattr(faces, "find_spec", lambda _: None)
     assert main(["report", "latest", "--html", "out.html"]) == 2
     assert capsys.readouterr().err == (
-        "the page draws its charts with plotly, which is not installed here; "
+        "the report `html` needs plotly, which is not installed; run: "
         "pip install 'pytest-lem[html]'\n"
     )
     assert not Path("out.html").exists()
@@ -75,8 +75,7 @@ def test_a_place_that_cannot_be_written_is_named(keep, measured, capsys):
     Path("out.html").mkdir()
     assert main(["report", "latest", "--html", "out.html"]) == 2
     said = capsys.readouterr().err
-    assert "cannot write the page to out.html" in said
-    assert "name another file with --html" in said
+    assert said == "--html: cannot write out.html (Is a directory); name another file\n"
 
 
 def test_a_session_alone_is_not_enough(keep, measured, capsys):
@@ -88,7 +87,7 @@ def test_a_session_alone_is_not_enough(keep, measured, capsys):
 
 
 @pytest.mark.parametrize(
-    "other", [["--format", "csv"], ["--group-by", "kind"], ["--rows", "rounds"], ["--sort", "key"]]
+    "other", [["--format", "csv"], ["--group-by", "kind"], ["--columns", "key"], ["--sort", "key"]]
 )
 def test_a_page_shows_all_and_takes_no_choice(keep, measured, capsys, other):
     """What chooses among columns and rows has no effect on a page, so that it is a mistake."""
@@ -97,3 +96,21 @@ def test_a_page_shows_all_and_takes_no_choice(keep, measured, capsys, other):
         main(["report", "latest", "--html", "out.html", *other])
     assert exit_.value.code == 2
     assert f"has no use for {other[0]}" in capsys.readouterr().err
+
+
+def test_it_is_short_for_a_format_and_a_file(keep, measured, capsys):
+    """The same page by either name, and the same line about it."""
+    keep(1, measured())
+    assert main(["report", "latest", "--html", "out.html"]) == 0
+    first, said = page(), capsys.readouterr().out
+    assert main(["report", "latest", "--format", "html", "--output", "out.html"]) == 0
+    assert (page(), capsys.readouterr().out) == (first, said)
+
+
+def test_several_runs_make_one_page(keep, measured, capsys):
+    """With the facts of each, and the energy of a case over them."""
+    names = [keep(number, measured(joules=8.0 / number)).name for number in (1, 2)]
+    assert main(["report", *names, "--html", "out.html"]) == 0
+    assert capsys.readouterr().out.startswith("out.html: 2 records, ")
+    assert "Over the runs" in page()
+    assert "2.00 J in the first of 2 runs, 1.00 J in the last" in page()

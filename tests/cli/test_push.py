@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import sys
 
+import pytest
+
+from pytest_lem.cli import push
+from pytest_lem.sinks.tracking import Target, store_uri
+
 
 def test_without_mlflow_it_is_one_sentence(keep, measured, said, monkeypatch):
     """With the extra that brings it."""
@@ -19,3 +24,49 @@ def test_a_run_that_is_not_there_is_one_sentence(said):
     status, _, (problem,) = said("push", "latest")
     assert status == 2
     assert problem == "the store .lem has no run"
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """Return what would have been pushed: the run and where to."""
+    found = []
+
+    def pretend(run_file, folder, target):
+        found.append((run_file.run.id, folder.name, target))
+        return len(run_file.records), 0
+
+    monkeypatch.setattr(push, "push", pretend)
+    return found
+
+
+def test_a_report_can_be_sent_instead(keep, measured, said, sent, here):
+    """What `lem push` sends: the same records to the same place, by the same code."""
+    name = keep(1, measured()).name
+    default = store_uri(here / ".lem")
+    assert said("push", "latest") == said("report", "latest", "--push")
+    assert said("push", "latest", "--uri", "http://h:1") == said(
+        "report", "latest", "--push", "http://h:1"
+    )
+    places = [default, default, "http://h:1", "http://h:1"]
+    assert sent == [(name, name, Target(uri=uri, experiment="pytest-lem")) for uri in places]
+
+
+def test_several_runs_can_be_sent(keep, measured, said, sent):
+    """Each of them."""
+    names = [keep(number, measured()).name for number in (1, 2)]
+    status, out, _ = said("report", *names, "--push")
+    assert (status, len(out)) == (0, 2)
+    assert [run for run, _, _ in sent] == names
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--format=csv", "--html=x.html", "--baseline=main", "--set=cost.pue=1", "--rows=rounds"],
+)
+def test_what_is_sent_cannot_be_shaped(said, sent, capsys, option):
+    """Records are sent as they are stored."""
+    with pytest.raises(SystemExit) as ended:
+        said("report", "latest", "--push", "http://h:1", option)
+    assert ended.value.code == 2
+    assert f"has no use for {option.partition('=')[0]}; take one" in capsys.readouterr().err
+    assert sent == []

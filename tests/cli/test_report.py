@@ -273,7 +273,6 @@ def test_a_mistake_about_the_gate_is_a_sentence(history, said, arguments, senten
     ("arguments", "sentence"),
     [
         ([], "the following arguments are required: RUN"),
-        (["latest", "--format", "html"], "invalid choice: 'html'"),
         (["latest", "--group-by", ","], "argument --group-by: ',' names no field"),
         (["latest", "--fail-on", "ttft_s"], "say how to compare with --baseline"),
         (["latest", "--promise", "10"], "say how to compare with --baseline"),

@@ -24,9 +24,17 @@ import pytest_lem.plugin.inference
 import pytest_lem.plugin.judging
 import pytest_lem.plugin.notifying
 import pytest_lem.plugin.outcome
+import pytest_lem.plugin.planning
 import pytest_lem.plugin.pushing
+import pytest_lem.plugin.reporting
 import pytest_lem.plugin.resuming
 import pytest_lem.plugin.samples
+import pytest_lem.plugin.terminal
+import pytest_lem.reports.brief
+import pytest_lem.reports.delimited
+import pytest_lem.reports.document
+import pytest_lem.reports.html.page
+import pytest_lem.reports.plaintext
 import pytest_lem.reports.progress
 import pytest_lem.reports.table
 import pytest_lem.reports.verdicts  # noqa: F401

@@ -72,7 +72,7 @@ def test_a_regression_is_an_annotation_and_a_row(
     assert "/test_it.py,line=6,title=energy regressed%3A test_it%3A%3Atest_two::" in lines[1]
     text = page.read_text()
     assert text.startswith("# before\n\n\n**run ")
-    assert "| test_it::test_one | \\~" in text
+    assert "| ✗ test_it::test_one | \\~" in text
     assert "**gate: baseline main (8 sessions), call_duration_s:50**" in text
     assert "| REGRESSED | test_it::test_two | s/call | +" in text
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 SOURCE = "def test_x(energy):\n    energy(list)\n"
 
 
@@ -10,12 +12,12 @@ def _header(result):
 
 
 def test_the_header_names_preset_meter_tier_and_time(lem):
-    """After the collection one line says how it will be measured and how long it takes."""
+    """After the collection one line says how it will be measured; a moment is not announced."""
     result = lem(SOURCE + "def test_y(energy):\n    energy(list)\n", "--lem-set=measure.rounds=1",
                  "--lem-set=measure.min_window_s=0.02")  # fmt: skip
     (line,) = _header(result)
     assert line == (
-        "lem: smoke preset, 1 windows of at least 0.02 s, 0 s or more for 2 tests; "
+        "lem: smoke preset, 1 window of at least 0.02 s; "
         "energy estimated: CPU time x 7 W per busy CPU"
     )
 
@@ -41,12 +43,68 @@ def test_the_planned_time_is_the_sum_of_all_windows(lem):
     assert "3 min 10 s or more for 3 tests" in _header(result)[0]
 
 
+def test_gaps_between_tests_are_planned(lem):
+    """Each test that is due has one before it; those that are skipped are not counted at all."""
+    source = (
+        SOURCE
+        + """
+import pytest
+
+@pytest.mark.energy
+def test_body():
+    pass
+
+@pytest.mark.skip
+def test_never(energy):
+    energy(list)
+"""
+    )
+    result = lem(source, "--collect-only", "--lem-gap=30")
+    assert "1 min or more for 2 tests" in _header(result)[0]
+
+
+PLAIN = "def test_x(inference):\n    pass\n"
+WITH_RATE = """
+import pytest
+
+@pytest.mark.parametrize("rate", [5])
+def test_x(inference, rate):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "settings"),
+    [(PLAIN, {"arrivals": "constant", "rate": "5"}), (WITH_RATE, {"arrivals": "constant"})],
+    ids=["settings", "parameters"],
+)
+def test_ramps_of_traffic_are_planned(lem, source, settings):
+    """Three windows of 20 s, each with a ramp of 10 s before it, whoever says so."""
+    traffic = {"ramp_s": "10", **settings}
+    arguments = [f"--lem-set=traffic.{name}={value}" for name, value in traffic.items()]
+    measure = ("--lem-set=measure.rounds=3", "--lem-set=measure.min_window_s=20")
+    result = lem(source, "--collect-only", *measure, *arguments)
+    assert "1 min 30 s or more for 1 test" in _header(result)[0]
+
+
+def test_windows_of_few_requests_are_planned_as_long_as_they_are(lem):
+    """At a request in four seconds, ten of them take 40, whatever was asked for."""
+    arguments = ("arrivals=poisson", "rate=0.25", "ramp_s=5")
+    result = lem(
+        PLAIN,
+        "--collect-only",
+        "--lem-set=measure.rounds=2",
+        *(f"--lem-set=traffic.{argument}" for argument in arguments),
+    )
+    assert "1 min 30 s or more for 1 test" in _header(result)[0]
+
+
 def test_a_preset_that_nobody_chose_is_called_the_default(lem, configure):
     """A reader must see whether the method was chosen or fell out of the machine."""
     configure("lem_meter = estimated\n")
     result = lem(SOURCE, "--collect-only")
     assert _header(result)[0].startswith(
-        "lem: quick preset (by default), 3 windows of at least 1 s, 3 s or more for 1 tests; "
+        "lem: quick preset (by default), 3 windows of at least 1 s, 3 s or more for 1 test; "
     )
 
 

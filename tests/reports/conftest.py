@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,13 @@ from pytest_lem.case import Case, call_case, infer_case
 from pytest_lem.energy.reading import Domain, Energy, Tier
 from pytest_lem.flags import Flag, Reason
 from pytest_lem.measure.round import Measurement, Round, Work
+from pytest_lem.reports.material import Material, StoredRun, material_of
 from pytest_lem.reports.summary import Gate, Summary, summary_of
 from pytest_lem.results.build import Context, build_record
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.record import Record
 from pytest_lem.results.run import Run
+from pytest_lem.results.runfile import RunFile
 from pytest_lem.results.session import session_of
 from pytest_lem.workloads.workload import Workload
 
@@ -167,3 +170,25 @@ def gate_of() -> Callable[..., Gate]:
         return Gate(baseline="main", sessions=3, rules=rules, comparisons=comparisons, **values)
 
     return make
+
+
+@pytest.fixture
+def material() -> Callable[..., Material]:
+    """Return a function that makes the material of runs, a list of records for each."""
+
+    def make(*runs: list[Record], fields: tuple[str, ...] = (), **chosen: Any) -> Material:
+        return material_of([_stored(n, r, fields) for n, r in enumerate(runs, 1)], **chosen)
+
+    return make
+
+
+def _stored(number: int, records: list[Record], fields: tuple[str, ...]) -> StoredRun:
+    run = Run(
+        id=f"run-{number}",
+        started=f"2026-01-0{number}T03:04:05+00:00",
+        started_monotonic=0.0,
+        exit_status=0,
+    )
+    run_file = RunFile(run=run, records=records)
+    summary = summary_of(session_of(run, records, {}), fields, "--group-by")
+    return StoredRun(summary=summary, load=lambda: (Path(), run_file))

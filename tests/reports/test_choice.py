@@ -50,20 +50,23 @@ def test_groups_are_put_in_order_too(summarise, model):
 
 def test_a_table_has_the_columns_that_were_chosen(summary):
     """In their order, also one that no table has by itself; fields stand beside the names."""
-    choose_columns(summary, ["energy_per_request_j", "batch_size", "mfu"], "--columns")
-    head, *rows = [line.split() for line in overview(summary, width=200, is_colored=False)
+    rows = summary.rows
+    names = ["energy_per_request_j", "batch_size", "mfu"]
+    chosen = choose_columns(summary, names, "--columns")
+    assert (summary.rows, summary.chosen, list(rows[0].labels)) == (rows, None, ["case"])
+    head, *rows = [line.split() for line in overview(chosen, width=200, is_colored=False)
                    .splitlines()[1:5]]  # fmt: skip
     assert head == ["case", "batch_size", "J/request", "MFU"]
     assert rows[0][1:] == ["2", "4.00", "J", "-"]
     assert rows[2][1:] == ["4", "-", "-"]
-    table = [line for line in markdown(summary).splitlines() if line.startswith("|")]
+    table = [line for line in markdown(chosen).splitlines() if line.startswith("|")]
     assert table[0] == "| case | batch_size | J/request | MFU |"
 
 
 def test_a_narrow_terminal_keeps_what_was_chosen(summary):
     """Somebody wants to see just that."""
-    choose_columns(summary, ["power_mean_w"], "--columns")
-    assert "power" in overview(summary, width=20, is_colored=False)
+    chosen = choose_columns(summary, ["power_mean_w"], "--columns")
+    assert "power" in overview(chosen, width=20, is_colored=False)
 
 
 @pytest.mark.parametrize("choose", [sort_rows, lambda s, n, o: choose_columns(s, [n], o)])

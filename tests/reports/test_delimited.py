@@ -20,14 +20,14 @@ from pytest_lem.results.entry import FIGURES
 def rows():
     """Return a function that reads a summary back, each row by the names of its columns."""
     return lambda summary: list(
-        csv.DictReader(io.StringIO(delimited(case_sheet(summary)), newline=""))
+        csv.DictReader(io.StringIO(delimited(case_sheet(summary)).decode(), newline=""))
     )
 
 
 @pytest.fixture
 def heads():
     """Return a function that gives the names of the columns."""
-    return lambda summary: next(csv.reader(io.StringIO(delimited(case_sheet(summary)))))
+    return lambda summary: next(csv.reader(io.StringIO(delimited(case_sheet(summary)).decode())))
 
 
 def test_a_case_has_a_line(summarise, rows, call, cycles):
@@ -98,7 +98,7 @@ def test_a_text_is_never_a_formula(summarise, rows, call, first):
     (row,) = rows(summarise(call(f"{first}cmd|' /C calc'!A0")))
     assert row["key"] == f"'{first}cmd|' /C calc'!A0"
     sheet = Sheet(columns=[Column("x", float, lambda x: x), Column("=y", str, str)], rows=[-1.5])
-    assert delimited(sheet) == "x,'=y\n-1.5,'-1.5\n"
+    assert delimited(sheet) == b"x,'=y\n-1.5,'-1.5\n"
 
 
 def test_verdicts_stand_beside_the_figures(summarise, rows, call, gate_of):

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pytest_lem.reports.document import document
-from pytest_lem.results.definitions import METRICS
+from pytest_lem.results.definitions import DEFINITIONS_VERSION, METRICS
 from pytest_lem.results.entry import FIGURES
 
 
@@ -30,7 +30,7 @@ def test_it_has_the_run_and_a_row_for_each_case(summarise, content, call, model)
         "preset": "standard",
         "exit_status": 0,
         "git": None,
-        "definitions_version": "1.4",
+        "definitions_version": DEFINITIONS_VERSION,
     }
     assert [row["key"] for row in found["rows"]] == ["a", model().case.key]
     assert found["rows"][1]["settings"]["batch_size"] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -78,8 +79,39 @@ def test_a_failed_case_is_red(summarise, call):
     """A terminal shows it at once."""
     summary = summarise(call("a", failure=(FailureKind.TEST, "broken")), call("b"))
     text = overview(summary, width=120, is_colored=True)
-    assert re.search(r"\x1b\[31ma\b", text)
+    assert re.search(r"\x1b\[31m✗ a\b", text)
     assert not re.search(r"\x1b\[31mb\b", text)
+
+
+def test_what_failed_or_got_worse_is_marked_without_colour(summarise, lines, call, gate_of):
+    """In its row already, before the verdicts; what passed, or got better, is not."""
+    a, b, c = call("a", failure=(FailureKind.TEST, "broken")), call("b"), call("c")
+    summary = summarise(a, b, c)
+    summary.compare(gate_of((b, "regressed"), (c, "improved")))
+    assert [line[0] for line in lines(summary)[2:5]] == ["✗ a", "✗ b", "c"]
+
+
+def test_traffic_has_joules_and_rate_of_good_requests(summarise, lines, model):
+    """The curve that it is measured for; where nothing says what is good, they have no column."""
+    summary = summarise(model())
+    assert not {"J/good request", "good/s"} & set(lines(summary)[1])
+    figures = summary.rows[0].figures
+    for name, value in (("energy_per_good_request_j", 2.0), ("goodput_req_s", 47.25)):
+        figures[name] = replace(figures[name], value=value, reason=None)
+    _, heads, row, *_ = lines(summary)
+    assert heads[:4] == ["case", "J/token", "J/good request", "good/s"]
+    assert row[2:4] == ["2.00 J", "47.2"]
+
+
+def test_a_very_narrow_terminal_has_lines_instead_of_rows(summarise, call):
+    """Nothing is cut, whatever somebody chose to see."""
+    summary = summarise(call("test_module.py::test_with_a_name_of_some_length"))
+    summary.chosen = ["energy_per_call_j", "power_mean_w", "unit_throughput_per_s"]
+    text = overview(summary, width=36, is_colored=False)
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert max(map(len, lines)) <= 36
+    start = lines.index("  J/call  2.00 J")
+    assert lines[start + 1 : start + 3] == ["  power   4.00 W", "  unit/s  4.00"]
 
 
 def test_a_narrow_terminal_gives_up_figures_and_never_the_energy(summarise, lines, model):
@@ -96,7 +128,7 @@ def test_ids_are_shown_to_the_letter(summarise, lines, call, gate_of):
     summary = summarise(record)
     summary.compare(gate_of((record, "regressed")))
     found = lines(summary)
-    assert found[2][0] == HOSTILE
+    assert found[2][0] == f"✗ {HOSTILE}"
     (row,) = [line for line in found if line[0] == "REGRESSED"]
     assert row[1] == HOSTILE
 

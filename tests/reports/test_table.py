@@ -15,7 +15,7 @@ from pytest_lem.reports.table import render
 from pytest_lem.results.record import Record
 
 Make = Callable[..., Any]
-WIDTHS = (60, 80, 120)
+WIDTHS = (40, 60, 80, 120)
 
 
 def _lines(
@@ -36,27 +36,31 @@ def _cells(line: str) -> list[str]:
 )
 def test_ids_appear_to_the_letter(call: Make, width: int, verbosity: int, name: str) -> None:
     """Whatever looks like markup is shown as the test's own id, in rows, details and failures."""
+    width = max(width, 50)  # narrower, the id is no row of a table
     failed = call(f"{name}x", failure=(FailureKind.ENGINE, "[red]no[/red]"), is_measured=False)
     lines = _lines(call(name), failed, width=width, verbosity=verbosity)
     assert _cells(lines[1])[0] == name
-    assert f"{name}x: engine: [red]no[/red]" in lines
+    assert f"✗ {name}x: engine: [red]no[/red]" in lines
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_line_is_wider_than_the_terminal(model: Make, call: Make, width: int) -> None:
     """Long ids are folded, columns give way, and no figure is cut."""
     long = call("tests/a/very/long/path/test_module.py::test_function[parameter-another-one]")
-    records = [model(), model(batch_size=8, flags=tuple(Flag)), long, call()]
+    broken = call("b", failure=(FailureKind.GATE, "over the budget"), tier=Tier.ESTIMATED)
+    records = [model(), model(batch_size=8, flags=tuple(Flag)), long, call(), broken]
     for verbosity in (0, 1):
         lines = _lines(*records, width=width, verbosity=verbosity)
         assert max(map(len, lines)) <= width
         assert "…" not in "".join(lines)
+        figures = [word for line in lines for word in line.split()]
+        assert figures.count("±10") == 8  # two of a callable, one of a model; none is cut
 
 
 def test_a_long_id_is_folded_and_not_cut(call: Make) -> None:
     """Every character of an id is in the table, if on several lines."""
     name = "test_module.py::" + "".join(f"[{number}]" for number in range(30))
-    lines = _lines(call(name), width=60)[1:]
+    lines = _lines(call(name, unit=None), width=60)[1:]
     assert "".join(_cells(line)[0] for line in lines if line and line[0] != "*").startswith(name)
 
 
@@ -136,9 +140,10 @@ def test_dispensable_columns_give_way_in_their_order(model: Make) -> None:
         width: next(_cells(line)[1:] for line in _lines(model(), width=width) if "J/to" in line)
         for width in (120, 60, 45, 30)
     }
+    assert max(len(line) for line in _lines(model(), width=45)) <= 45
     assert headers[120] == ["J/token", "token/s", "TTFT", "TPOT", "E2E", "power", "memory"]
-    assert headers[60] == ["J/token", "token/s", "TTFT", "TPOT", "E2E"]
-    assert headers[45] == ["J/token", "token/s", "TTFT"]
+    assert headers[60] == ["J/token", "token/s", "TTFT", "TPOT", "E2E", "power"]
+    assert headers[45] == ["J/token", "token/s", "TTFT", "TPOT"]
     assert headers[30] == ["J/token", "token/s"]
 
 
@@ -194,14 +199,14 @@ def test_a_failed_case_is_listed_with_kind_and_sentence(call: Make) -> None:
     """What was not measured has no row."""
     failed = call("b", failure=(FailureKind.DATA, "no weights; get them"), is_measured=False)
     lines = _lines(call("a"), failed)
-    assert lines[2:] == ["b: data: no weights; get them"]
+    assert lines[2:] == ["✗ b: data: no weights; get them"]
     assert not any(line.startswith("b ") for line in lines)
 
 
 def test_failures_alone_are_a_report(call: Make) -> None:
     """A run in which nothing was measured still says why."""
     assert _lines(call("b", failure=(FailureKind.OOM, "too big"), is_measured=False)) == [
-        "b: oom: too big"
+        "✗ b: oom: too big"
     ]
 
 
@@ -209,9 +214,16 @@ def test_failures_are_red(call: Make) -> None:
     """With colour, a failed case stands out in its row and in the list."""
     failed = call("b", failure=(FailureKind.GATE, "over the budget"))
     text = render([call("a"), failed], width=100, is_colored=True, verbosity=0)
-    row, listed = (line for line in text.splitlines() if "b" in line.partition("m")[2][:2])
+    row, listed = (line for line in text.splitlines() if "✗ b" in line)
     assert "\x1b[31m" in row
-    assert listed == "\x1b[31mb: gate: over the budget\x1b[0m"
+    assert listed == "\x1b[31m✗ b: gate: over the budget\x1b[0m"
+
+
+def test_a_failed_case_is_marked_without_colour(call: Make) -> None:
+    """One that is invalid as well has both signs."""
+    failed = {"failure": (FailureKind.GATE, "over the budget")}
+    lines = _lines(call("a", **failed), call("b", reasons=(Reason.METER_SILENT,), **failed))
+    assert [lines[1].startswith("✗ a "), lines[2].startswith("✗! b ")] == [True, True]
 
 
 @pytest.mark.parametrize("verbosity", [0, 1])
@@ -239,13 +251,45 @@ def test_details_show_text_and_rounds(model: Make) -> None:
     lines = _lines(record, verbosity=1)
     start = lines.index(record.case.key)
     assert lines[start + 1].strip() == r"'Where? [bold]' -> 'It is [red]Paris.\n'"
-    assert _cells(lines[start + 2]) == ["step", "time", "energy", "±", "of", "tokens"]
+    assert _cells(lines[start + 2]) == ["step", "time", "energy", "±", "power", "of", "tokens"]
     rows = [_cells(line) for line in lines[start + 3 : start + 6]]
-    assert ["round 0", "2.000 s", "8.000 J", "0.8 J", "package-0", "8"] in rows
+    assert ["round 0", "2.00 s", "8.00 J", "800 mJ", "4.00 W", "package-0", "8"] in rows
     assert record.case.key not in _lines(record)
 
 
 def test_details_show_what_is_unknown_as_a_dash(call: Make) -> None:
     """A silent sensor and a case without tokens."""
     line = next(line for line in _lines(call(joules=None), verbosity=1) if "package-0" in line)
-    assert _cells(line) == ["round 0", "2.000 s", "-", "-", "package-0", "-"]
+    assert _cells(line) == ["round 0", "2.00 s", "-", "-", "-", "package-0", "-"]
+
+
+def test_a_row_too_wide_for_the_terminal_becomes_lines(call: Make) -> None:
+    """The name, and each figure that is known behind what it is called; energy in any case."""
+    failed = call("t::b", unit=None, joules=None, failure=(FailureKind.METER, "silent"))
+    lines = _lines(call("t::test_with_a_long_name"), failed, width=40)
+    assert lines[:5] == [
+        "t::test_with_a_long_name",
+        "  J/call  2.00 J ±10 %",
+        "  J/unit  1.00 J ±10 %",
+        "✗ t::b",
+        "  J/call  -",
+    ]
+
+
+def test_rows_that_become_lines_say_what_their_numbers_are(model: Make) -> None:
+    """A batch is a number, a workload speaks for itself."""
+    records = [model(), model(batch_size=8, name="a-workload-of-some-length")]
+    assert "batch 8, a-workload-of-some-length" in _lines(*records, width=40)
+
+
+def test_the_share_of_idle_is_a_bar_where_there_is_room(model: Make) -> None:
+    """3 W at rest of 4 W; nobody who did not measure it, and no narrow terminal, has a column."""
+    record = model()
+    assert "idle" not in _cells(_lines(record)[1])
+    record.metrics["power_idle_w"] = record.metrics["power_mean_w"].model_copy(
+        update={"value": 3.0}
+    )
+    _, header, row = _lines(record)[:3]
+    assert "idle" in _cells(header)
+    assert "████░  75 %" in row
+    assert "idle" not in _lines(record, width=72)[1]

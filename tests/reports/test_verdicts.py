@@ -30,3 +30,28 @@ def test_two_sides_are_shown_however_they_compare() -> None:
     assert "PASS" not in night
     assert "1 figure of 1 case against backend:a: 1 pass" in night
     assert "sessions" in _shown(_compared(sessions=8), verbosity=1)
+
+
+def test_a_narrow_terminal_keeps_the_change() -> None:
+    """Other columns give way first, then the row becomes lines; nothing is cut."""
+    case = "infer/transformers/smollm2-135m-instruct/bfloat16/default/b8"
+    found = [_compared(case=case, verdict="regressed", sessions=8)]
+    for width in (40, 60, 80, 120):
+        text = render_verdicts(found, width=width, is_colored=False, verbosity=0)
+        lines = text.splitlines()
+        assert max(map(len, lines)) <= width
+        assert "+3.0 % [+1.0, +5.0]" in text
+        assert "REGRESSED" in text
+        assert "…" not in text
+    wide, narrow = (
+        render_verdicts(found, width=width, is_colored=False, verbosity=0) for width in (120, 60)
+    )
+    assert ("sessions" in wide, "sessions" in narrow) == (True, False)
+
+
+def test_a_verdict_in_lines_begins_with_its_word() -> None:
+    """Then the case, and below it the figure with its change."""
+    text = render_verdicts([_compared()], width=40, is_colored=False, verbosity=1)
+    lines = [line.rstrip() for line in text.splitlines()]
+    start = lines.index("PASS infer/b/case")
+    assert lines[start + 1] == "  token/s  +3.0 % [+1.0, +5.0]"

@@ -40,6 +40,7 @@ def _hash(facts: dict[str, Any], **changes: dict[str, Any]) -> str:
         (ON_CPU, {"meters": {"rapl": "rapl-2"}}),
         (ON_CPU, {"applied": {"model_sha256": "bb"}}),
         (ON_CPU, {"applied": {"model_revision": "main"}}),
+        (ON_CPU, {"applied": {"adapter": {"sha256": "cc"}}}),
         (ON_CPU, {"applied": {"backend_version": "6"}}),
         (ON_CPU, {"applied": {"num_threads": 2}}),
         (ON_CPU, {"environment": {"cpu": "B"}}),
@@ -118,5 +119,6 @@ def test_what_is_counted_on_a_cpu_forbids_the_comparison() -> None:
 
 def test_every_fact_can_be_named_as_under_test() -> None:
     """No field of either kind of comparison is missing from the names that are known."""
-    found = {*comparability(**ON_CPU).refuse, *comparability(**ON_GPU).refuse}
+    adapted = {**ON_CPU, "applied": {**ON_CPU["applied"], "adapter": {"sha256": "cc"}}}
+    found = {name for facts in (adapted, ON_GPU) for name in comparability(**facts).refuse}
     assert {name if not name.startswith("meter.") else "meter" for name in found} == set(FACTS)

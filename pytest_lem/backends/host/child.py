@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_lem.backends.host.copies import Copies
     from pytest_lem.backends.host.load import Load
-    from pytest_lem.backends.protocol import Backend, Prepared, Request
+    from pytest_lem.backends.protocol import Backend, LoadSpec, Prepared, Request
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,19 +39,41 @@ def _find_own_package() -> None:
 
 
 class Server:
-    """Answers one request after the other with one backend."""
+    """Answers one request after the other with one backend, or with copies of it beside it."""
 
     def __init__(self, send: Callable[..., object]) -> None:
-        self._send = send
+        self._reply = send
         self._backend: Backend | None = None
         self._prepared: Prepared | None = None
         self._outcomes: list[Any] = []
         self._load: Load | None = None
+        self._copies: Copies | None = None
 
     def answer(self, message: dict[str, Any]) -> None:
         """Do what a message asks and send the answer."""
         handler = getattr(self, f"_do_{message['type']}")
-        handler(message)
+        try:
+            self._share(message)
+            handler(message)
+        except Exception as error:
+            cause = self._copies.blame(error) if self._copies else error
+            if cause is error:
+                raise
+            raise cause from error
+
+    def close(self) -> None:
+        """End the copies."""
+        if self._copies:
+            self._copies.kill()
+
+    def _share(self, message: dict[str, Any]) -> None:
+        """Ask the copies as well, which then wait for each other as long as there is time."""
+        if self._copies:
+            self._copies.share(message)
+            self._backend.deadline_s = self._copies.deadline_s  # type: ignore[union-attr]
+
+    def _send(self, kind: str, **fields: Any) -> None:
+        self._reply(kind, **(self._copies.pooled(kind, fields) if self._copies else fields))
 
     def _do_import(self, message: dict[str, Any]) -> None:
         """Import the backend and its engine, whose time is not that of loading a model."""
@@ -65,10 +88,33 @@ class Server:
         from pytest_lem.backends.protocol import LoadSpec
 
         backend_class = _find(message["backend"])
-        fields = message["spec"]
-        options = backend_class.Options(**fields.pop("options"))
-        self._backend = backend_class()
-        self._send("loaded", applied=self._backend.load(LoadSpec(**fields, options=options)))
+        options = backend_class.Options(**message["spec"]["options"])
+        spec = LoadSpec(**{**message["spec"], "options": options})
+        self._backend = backend = backend_class()
+        self._start_copies(spec, message)
+        applied = backend.load(spec)
+        if self._copies:
+            self._copies.hear("loaded")
+            self._copies.tell("join")
+            applied = backend.join()  # type: ignore[attr-defined]
+            self._copies.hear("joined")
+            self._copies.facts = applied["processes"]
+        self._send("loaded", applied=applied)
+
+    def _start_copies(self, spec: LoadSpec, message: dict[str, Any]) -> None:
+        """Start the further processes of a backend that runs in several."""
+        copies_of = getattr(self._backend, "copies", None)
+        if variables := copies_of(spec) if copies_of else ():
+            from pytest_lem.backends.host.copies import Copies
+
+            self._copies = Copies(variables)
+            self._copies.begin(message)
+            self._backend.deadline_s = self._copies.deadline_s  # type: ignore[union-attr]
+
+    def _do_join(self, _: dict[str, Any]) -> None:
+        """Meet the other processes; only they are asked to whom another one has sent the load."""
+        self._loaded().join()  # type: ignore[attr-defined]
+        self._send("joined")
 
     def _do_prepare(self, message: dict[str, Any]) -> None:
         from pytest_lem.backends.host.memory import reset_peak
@@ -197,12 +243,16 @@ def _import(package: str, backend_class: type[Backend]) -> None:
 
     try:
         importlib.import_module(package)
-    except ModuleNotFoundError as error:
-        if error.name != package:
-            raise
+    except ImportError as error:
+        name, run = backend_class.name, f"run: {backend_class.install}"
+        if isinstance(error, ModuleNotFoundError) and error.name == package:
+            raise config_error(
+                f"the backend `{name}` needs {package}, which {sys.executable} does not have; {run}"
+            ) from error
+        reason = str(error).partition("\n")[0]
         raise config_error(
-            f"the backend `{backend_class.name}` needs {package}, which {sys.executable} does not "
-            f"have; run: {backend_class.install}"
+            f"the backend `{name}` cannot import {package} under {sys.executable} ({reason}): it "
+            f"does not fit what is installed beside it; {run}"
         ) from error
 
 
@@ -221,6 +271,7 @@ def main(read_fd: int, write_fd: int) -> None:
         for line in inbox:
             message = decode(line)
             if message["type"] == "quit":
+                server.close()
                 return
             with recorded_warnings() as warned:
                 try:
@@ -232,6 +283,9 @@ def main(read_fd: int, write_fd: int) -> None:
             outbox.write(encode("done", warnings=warned))
 
 
-if __name__ == "__main__":
+# As `__worker__`, MPI runs this file in each process that it starts for an engine.
+_IS_IN_FRONT = Path(sys.path[0]).resolve() == Path(__file__).resolve().parent
+if __name__ in ("__main__", "__worker__") and _IS_IN_FRONT:
     del sys.path[0]  # this folder: its modules must not hide others of the same name
+if __name__ == "__main__":
     main(int(sys.argv[1]), int(sys.argv[2]))

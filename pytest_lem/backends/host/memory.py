@@ -25,6 +25,7 @@ def peaks() -> dict[str, int | None]:
     device = None
     if cuda:
         device = sum(cuda.max_memory_allocated(index) for index in range(cuda.device_count()))
+        device = device or None  # an engine that took nothing here has workers that nobody asked
     return {"peak_host_memory_bytes": _peak_resident(), "peak_device_memory_bytes": device}
 
 

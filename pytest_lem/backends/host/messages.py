@@ -2,9 +2,10 @@
 
 A line is one object with `v` (this version) and `type`. Requests: `import`, `load`, `prepare`,
 `arm`, `run`, `collect`, `score`, `quit`, and for traffic `start`, `hold` and `stop` in the place of
-`run`. Answers: `hello`, `imported`, `loaded`, `prepared`, `armed`, `ran`, `started`, `held`,
-`stopped`, `collected`, `scored`, `error`, and after each of them `done` with the warnings of the
-request.
+`run`; `join` between the processes of one load. All but `quit` say when they must be answered,
+`deadline_s`. Answers: `hello`, `imported`, `loaded`, `joined`, `prepared`, `armed`, `ran`,
+`started`, `held`, `stopped`, `collected`, `scored`, `error`, and after each of them `done` with the
+warnings of the request.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ ALLOWED = (
     "llama-cpp-python",
     "numpy",
     "nvidia-ml-py",
+    "peft",
     "pytest",
     "pytest-lem",
     "safetensors",

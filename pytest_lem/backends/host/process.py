@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,19 +81,25 @@ class Host:
         Raises LemError with the backend's own failure, with kind `engine` when the process is
         gone, and with kind `timeout` when nothing came in `timeout_s` seconds.
         """
-        deadline = time.monotonic() + timeout_s
-        if self._inbox < 0:
-            raise self._gone()
-        try:
-            self._settle(deadline)
-            self._write(encode(kind, **fields))
+        deadline_s = time.monotonic() + timeout_s
+        with self._killing():
+            self.tell(kind, deadline_s=deadline_s, **fields)
+            return self.hear(answer, deadline_s=deadline_s)
+
+    def tell(self, kind: str, *, deadline_s: float, **fields: Any) -> None:
+        """Send a request, whose answer is for `hear`; raises LemError as `ask` does.
+
+        `deadline_s` is a time of CLOCK_MONOTONIC, which the process is told as well.
+        """
+        with self._killing():
+            self._settle(deadline_s)
+            self._write(encode(kind, deadline_s=deadline_s, **fields))
             self._is_done = False
-            return self._receive(answer, deadline)
-        except LemError:
-            raise
-        except BaseException:
-            self.kill()
-            raise
+
+    def hear(self, answer: str, *, deadline_s: float) -> dict[str, Any]:
+        """Return the answer to the last request; raises LemError as `ask` does."""
+        with self._killing():
+            return self._receive(answer, deadline_s)
 
     def settle(self, *, timeout_s: float) -> None:
         """Read what follows an answer: the warnings of the request."""
@@ -124,6 +130,19 @@ class Host:
             for fd in (self._inbox, self._outbox):
                 os.close(fd)
             self._inbox = self._outbox = -1
+
+    @contextlib.contextmanager
+    def _killing(self) -> Iterator[None]:
+        """Kill the process where something interrupts the block."""
+        if self._inbox < 0:
+            raise self._gone()
+        try:
+            yield
+        except LemError:
+            raise
+        except BaseException:
+            self.kill()
+            raise
 
     def _settle(self, deadline: float) -> None:
         if not self._is_done:

@@ -13,6 +13,7 @@ from pytest_lem.backends.host.packages import require_version
 from pytest_lem.backends.models import locate
 from pytest_lem.backends.protocol import LoadSpec, Prepared, Request, Score
 from pytest_lem.backends.tokens import HuggingFaceTokenizer, prompts_of, up_to_eos
+from pytest_lem.backends.transformers.adapter import adapter_in, attach, locate_adapter
 from pytest_lem.backends.transformers.applied import context_length, in_force
 from pytest_lem.backends.transformers.devices import chosen_map, gpus, placement
 from pytest_lem.backends.transformers.generation import Generation
@@ -80,20 +81,24 @@ class TransformersBackend:
         require_version(torch.__version__, "2.6", "torch", self.install)
         require_version(transformers.__version__, "5.0", "transformers", self.install)
         options: TransformersOptions = spec.options  # type: ignore[assignment]
+        adapter = locate_adapter(options)
         _set_up(torch, options)
         self._torch = torch
         self._tokenizer, self._model = load_pretrained(source, spec, chosen_map(torch, options))
+        is_merged = options.merge_adapter is True
+        changed = attach(self._model, adapter, is_merged=is_merged) if adapter else 0
         self._gpus = gpus(placement(self._model).values())
         self._device = self._gpus[0] if self._gpus else "cpu"
         self._is_compiled, self._precision = options.torch_compile, spec.precision
         self._prepare_generation(options)
         observed = self._observe()
+        found = adapter_in(self._model, adapter, merged=changed if is_merged else 0)
         return {
             "backend_version": transformers.__version__,
             "model_location": source.location,
             "model_sha256": source.sha256,
             "model_revision": commit_of(source, options.revision),
-            **in_force(torch, self._model, options, observed),
+            **in_force(torch, self._model, options, observed, adapter=found),
         }
 
     def prepare(self, workload: Workload, batch_size: int) -> Prepared:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pytest_lem.backends.option import HubOptions, option
+from pytest_lem.backends.transformers.quantisation import check_quantisation
 
 #: Arguments of `from_pretrained` that another setting makes.
 _SET_ELSEWHERE = {
@@ -18,6 +19,7 @@ _SET_ELSEWHERE = {
     "revision": "`revision`",
     "trust_remote_code": "`trust_remote_code`",
     "use_cache": "`use_cache`",
+    "quantization_config": "`quantization_config`",
     "local_files_only": "the variable HF_HUB_OFFLINE",
     "token": "the variable HF_TOKEN, so that it is written nowhere",
     "output_loading_info": "this backend, which needs the answer itself",
@@ -91,7 +93,69 @@ class TransformersOptions(HubOptions):
         ["highest", "high", "medium"],
     )
     num_threads: int | None = option(
-        None, "Threads of PyTorch on the CPU; null: PyTorch's choice.", [1, 2], ge=1
+        None,
+        "Threads of PyTorch on the CPU, in each process; null: PyTorch's choice, or a part of the "
+        "CPUs where there are several `processes`.",
+        [1, 2],
+        ge=1,
+    )
+    processes: int = option(
+        1,
+        "Copies of the model side by side, each in a process of its own with its part of every "
+        "batch (data parallel; torchrun: `--nproc-per-node`). On GPUs each takes one.",
+        [1, 2],
+        is_tried=False,
+        ge=1,
+    )
+    quantization_config: dict[str, Any] | None = option(
+        None,
+        "Quantise the weights when loading, in the library's words: `quant_method` torchao (with "
+        "`quant_type`, and `group_size` for some), bitsandbytes or fp8, each with its own keys; or "
+        "gptq or awq, which only a model's files bring. Null: as the files are.",
+        [
+            {"quant_method": "torchao", "quant_type": "Int8WeightOnlyConfig"},
+            {"quant_method": "torchao", "quant_type": "Int8DynamicActivationInt8WeightConfig"},
+            {
+                "quant_method": "torchao",
+                "quant_type": "PrototypeInt4WeightOnlyConfig",
+                "group_size": 32,
+            },
+            {
+                "quant_method": "bitsandbytes",
+                "load_in_4bit": True,
+                "bnb_4bit_quant_type": "nf4",
+                "bnb_4bit_compute_dtype": "bfloat16",
+            },
+            {"quant_method": "bitsandbytes", "load_in_8bit": True},
+        ],
+        on_gpu=[
+            {"quant_method": "torchao", "quant_type": "Int4WeightOnlyConfig", "group_size": 128},
+            {"quant_method": "torchao", "quant_type": "Float8WeightOnlyConfig"},
+            {"quant_method": "torchao", "quant_type": "Float8DynamicActivationFloat8WeightConfig"},
+            {"quant_method": "fp8"},
+        ],
+        is_alone=True,
+    )
+    adapter: str | None = option(
+        None,
+        "LoRA adapter as peft saves it: a folder, or a Hugging Face id. Null: none.",
+        ["./adapter"],
+        is_tried=False,
+        min_length=1,
+    )
+    # A name for a commit; what is kept of it is the commit, in `applied.adapter`.
+    adapter_revision: str | None = option(
+        None,
+        "Commit or branch of an adapter's Hugging Face id.",
+        ["main"],
+        is_read_back=False,
+        is_tried=False,
+    )
+    merge_adapter: bool | None = option(
+        None,
+        "Add the adapter to the weights when loading; false: compute it beside them. Null: false.",
+        [True, False],
+        is_tried=False,
     )
     model_kwargs: dict[str, Any] | None = option(
         None,
@@ -102,14 +166,23 @@ class TransformersOptions(HubOptions):
 
     def __post_init__(self) -> None:
         """Refuse what excludes each other."""
+        self._check_processes()
         self._check_placement()
         self._check_cache()
+        self._check_weights()
         self._check_model_kwargs()
 
     @property
     def modules(self) -> dict[str, int | str]:
         """Return where modules were asked to run; empty where that is the library's matter."""
         return self.device_map if isinstance(self.device_map, dict) else {}
+
+    def _check_processes(self) -> None:
+        if self.processes > 1 and (self.device_map is not None or ":" in self.device):
+            raise ValueError(
+                "`processes` gives each copy a device of its own, so leave `device_map` and the "
+                "number in `device` out"
+            )
 
     def _check_placement(self) -> None:
         if self.device_map is not None and self.device != "auto":
@@ -141,6 +214,17 @@ class TransformersOptions(HubOptions):
             raise ValueError(
                 "`torch_compile` needs `cache_implementation: static`, since `generate` compiles "
                 "for shapes that stay"
+            )
+
+    def _check_weights(self) -> None:
+        if self.quantization_config is not None:
+            check_quantisation(self.quantization_config)
+        if self.adapter is None and (self.merge_adapter is not None or self.adapter_revision):
+            raise ValueError("`merge_adapter` and `adapter_revision` are about an `adapter`")
+        if self.merge_adapter and self.quantization_config is not None:
+            raise ValueError(
+                "`merge_adapter: true` would quantise the weights anew; leave it out beside "
+                "`quantization_config`"
             )
 
     def _check_model_kwargs(self) -> None:

@@ -5,10 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pytest_lem.backends.host.failures import described
 from pytest_lem.backends.models import ModelSource
 from pytest_lem.backends.protocol import LoadSpec
-from pytest_lem.backends.transformers.devices import limits
+from pytest_lem.backends.transformers.devices import limits, placement
 from pytest_lem.backends.transformers.options import TransformersOptions
+from pytest_lem.backends.transformers.quantiser import (
+    places_in,
+    quantiser_of,
+    stored_in,
+    unquantisable,
+)
 from pytest_lem.errors import FailureKind, LemError, config_error
 
 _SECTION = "backends.transformers"
@@ -33,7 +40,8 @@ def load_pretrained(
     except (OSError, ValueError, ImportError, SafetensorError, StrictDataclassError) as error:
         raise _blamed(options, error) or _unloadable(source, error) from error
     except (TypeError, RuntimeError) as error:
-        if refusal := _blamed(options, error) or _misshapen(source, error):
+        refusal = _blamed(options, error) or _misshapen(source, error)
+        if refusal := refusal or _unquantised(options, error):
             raise refusal from error
         raise
 
@@ -73,6 +81,13 @@ def _loaded(
         "trust_remote_code": options.trust_remote_code,
         "local_files_only": source.is_local,
     }
+    quantiser = quantiser_of(
+        torch,
+        options.quantization_config,
+        source,
+        places_in(torch, device_map),
+        stored_in(source, options.revision),
+    )
     tokenizer = AutoTokenizer.from_pretrained(source.location, padding_side="left", **where)
     model, report = AutoModelForCausalLM.from_pretrained(
         source.location,
@@ -81,10 +96,12 @@ def _loaded(
         device_map=device_map,
         max_memory=limits(options),
         output_loading_info=True,
+        **({} if quantiser is None else {"quantization_config": quantiser}),
         **where,
         **(options.model_kwargs or {}),
     )
     _check_complete(source, report)
+    _check_disk(model, options)
     return tokenizer, model.eval()
 
 
@@ -97,6 +114,17 @@ def _check_complete(source: ModelSource, report: dict[str, Any]) -> None:
             f"({min(lacking)}), which would be made up at random; download them again, or check "
             "what `model_kwargs` says of its size",
             kind=FailureKind.DATA,
+        )
+
+
+def _check_disk(model: Any, options: TransformersOptions) -> None:
+    """Refuse weights that wait on the disk as they were, when they are to be others."""
+    changed = {"quantization_config": options.quantization_config, "adapter": options.adapter}
+    name = next((name for name, value in changed.items() if value is not None), None)
+    if name and "disk" in placement(model).values():
+        raise config_error(
+            f"`{_SECTION}.{name}` needs all weights in memory, and some are on the disk; give more "
+            "memory by `max_memory` or `device_map`, or leave it out"
         )
 
 
@@ -114,9 +142,22 @@ def _blamed(options: TransformersOptions, error: Exception) -> LemError | None:
             f"`{_SECTION}.attn_implementation: {attention}` cannot be had here: "
             f"{first_line(error)}; install what it needs, or take `sdpa`"
         )
+    if options.quantization_config and "are dispatched on the CPU or the disk" in text:
+        return config_error(
+            f"`{_SECTION}.quantization_config` needs all weights on one kind of device, and some "
+            "are beside it or on the disk; give more memory by `max_memory` or `device_map`, or "
+            "leave it out"
+        )
     if options.device_map and "device_map" in text:
         return config_error(f"`{_SECTION}.device_map` does not fit: {first_line(error)}")
     return None
+
+
+def _unquantised(options: TransformersOptions, error: Exception) -> LemError | None:
+    is_memory = described(error)["kind"] == FailureKind.OOM
+    if options.quantization_config is None or is_memory:
+        return None
+    return unquantisable(options.quantization_config, error)
 
 
 def _unloadable(source: ModelSource, error: Exception) -> LemError:

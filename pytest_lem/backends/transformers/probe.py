@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_lem.backends.transformers.weights import is_quantised, multiplied_in, type_name
+
 _CACHES = {
     ("DynamicCache", False): "dynamic",
     ("DynamicCache", True): "offloaded",
@@ -22,7 +24,8 @@ class Observed:
 
     Attributes:
         activations: type of most numbers that modules returned.
-        compute: type of most numbers that products with matrices of weights gave.
+        compute: type in which most numbers of products with matrices of weights came about: what
+            a quantised module brings its input to, else the type of the product.
         kv_cache: type of most numbers in the KV cache; None without one.
         cache_implementation: kind of the KV cache as it is asked for; None without one, the name
             of its class for one of another kind.
@@ -63,11 +66,6 @@ def most(counts: Counter[str]) -> str | None:
     return counts.most_common(1)[0][0] if counts else None
 
 
-def type_name(tensor: Any) -> str:
-    """Return the type of a tensor's numbers, as precisions are written."""
-    return str(tensor.dtype).removeprefix("torch.")
-
-
 @contextmanager
 def _watched(
     torch: Any, model: Any, returned: Counter[str], multiplied: Counter[str]
@@ -78,8 +76,9 @@ def _watched(
         numbers = _numbers(torch, output)
         returned.update(numbers)
         has_matrix = any(weight.dim() > 1 for weight in module.parameters(recurse=False))
-        if has_matrix and _numbers(torch, given):
-            multiplied.update(numbers)
+        if (has_matrix or is_quantised(torch, module)) and _numbers(torch, given):
+            own = multiplied_in(torch, module)
+            multiplied.update({own: sum(numbers.values())} if own else numbers)
 
     hooks = [module.register_forward_hook(note) for module in model.modules()]
     try:

@@ -18,7 +18,8 @@ def check_context(job: Job) -> None:
             f"{job.path('max_model_len')} is {asked}, but {job.spec.model} knows no more than "
             f"{own} positions; lower it"
         )
-    limit, prompt = asked or job.option("n_ctx") or own, job.workload.input_tokens
+    limit = asked or job.option("max_seq_len") or job.option("n_ctx") or own
+    prompt = job.workload.input_tokens
     if limit is None or prompt is None or prompt + job.workload.output_tokens <= limit:
         return
     raise LemError(

@@ -49,6 +49,11 @@ class Job:
         return self.tensor_parallel * self.pipeline_parallel
 
     @property
+    def copies(self) -> int:
+        """Return how many processes load the model, each a copy of its own."""
+        return self.option("processes") or 1
+
+    @property
     def division(self) -> str:
         """Return how the model is divided, in words."""
         asked = ((_TENSOR, self.tensor_parallel), (_PIPELINE, self.pipeline_parallel))

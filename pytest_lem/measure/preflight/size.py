@@ -11,7 +11,7 @@ from pytest_lem.measure.preflight.job import Job
 from pytest_lem.measure.preflight.memory import Memory
 
 #: Options by which less is in the memory of the devices than the files of a model say.
-_SMALLER = ("quantization", "cpu_offload_gb", "device_map", "max_memory")
+_SMALLER = ("quantization", "quantization_config", "cpu_offload_gb", "device_map", "max_memory")
 #: A backend that has this option puts on GPUs what fits, and the rest beside them.
 _LAYERS = "n_gpu_layers"
 _GIB = 1 << 30
@@ -49,7 +49,7 @@ def check_size(job: Job) -> Iterator[str]:
     where = "on the GPUs in use" if job.machine.devices else "in this machine"
     if there.total_bytes is not None and need.weights_bytes > there.total_bytes:
         raise LemError(
-            f"the weights of {job.spec.model} in {job.spec.precision} take "
+            f"the weights of {job.spec.model} in {job.spec.precision} take {_times(job)}"
             f"{_gib(need.weights_bytes)}, but there are {_gib(there.total_bytes)} {where}; take a "
             "smaller precision, a smaller model or more devices",
             kind=FailureKind.OOM,
@@ -76,7 +76,14 @@ def need_of(job: Job) -> Need | None:
     tokens = job.spec.max_batch_size * length
     number_bytes = _cache_number_bytes(job)
     cache_bytes = tokens * (job.shape.kv_numbers or 0) * number_bytes
+    if not job.machine.devices:  # of which each copy has one for itself
+        size_bytes *= job.copies
     return Need(weights_bytes=size_bytes, cache_bytes=cache_bytes, tokens=tokens)
+
+
+def _times(job: Job) -> str:
+    """Say how often the weights are there, where that is more than once."""
+    return "" if job.machine.devices or job.copies == 1 else f"in {job.copies} processes "
 
 
 def _cache_number_bytes(job: Job) -> int:

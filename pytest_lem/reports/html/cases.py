@@ -88,6 +88,7 @@ def _table(kind: str, views: Sequence[View]) -> Markup:
     has_verdicts = any(view.comparisons for view in views)
     heads = [
         "case",
+        *(["run"] if views[0].needs_run else []),
         *(name for name, _ in columns),
         *(["verdict"] if has_verdicts else []),
         "flags",
@@ -111,7 +112,7 @@ def _table(kind: str, views: Sequence[View]) -> Markup:
 
 def _head(name: str) -> Markup:
     sign = element("span", class_="arrow", aria_hidden="true")
-    is_text = name in {"case", "verdict", "flags"}
+    is_text = name in {"case", "run", "verdict", "flags"}
     return element(
         "th",
         element("button", name, sign, type="button"),
@@ -127,6 +128,8 @@ def _row(view: View, finds: Sequence[Find], has_verdicts: bool) -> Markup:
     name = element("a", path_like(view.name), href=f"#{view.anchor}")
     prompt = " (per prompt token)" if _has_prefill(record) else None
     cells = [element("th", marks(record), name, prompt, scope="row", data_value=view.name)]
+    if view.needs_run:
+        cells.append(element("td", view.run.id, class_="short"))
     cells += [number_cell(find(record)) for find in finds]
     if has_verdicts:
         cells.append(element("td", verdict(_verdict(view)) if view.comparisons else None))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_lem.reports.html.markup import Markup, element
+from pytest_lem.reports.html.places import without_folders
 from pytest_lem.reports.html.view import View
 from pytest_lem.results.record import Record
 
@@ -62,7 +63,7 @@ def _lines(record: Record) -> list[Line]:
 def _origin(name: str, origins: Mapping[str, str]) -> str:
     while name not in origins and "." in name:
         name = name.rpartition(".")[0]
-    return origins.get(name, "")
+    return without_folders(origins.get(name, ""))
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from pytest_lem.errors import LemError
 from pytest_lem.flags import text_of
-from pytest_lem.gate.baseline import Past
 from pytest_lem.reports.figures import duration, scaled
 from pytest_lem.reports.html.latency import latencies
 from pytest_lem.reports.html.markup import Markup, element, path_like
@@ -15,7 +14,7 @@ from pytest_lem.reports.html.past import history
 from pytest_lem.reports.html.timeline import timeline
 from pytest_lem.reports.html.values import UNKNOWN, figure_text, marks
 from pytest_lem.reports.html.verdicts import verdict
-from pytest_lem.reports.html.view import Reader, View
+from pytest_lem.reports.html.view import View
 from pytest_lem.results.definitions import METRICS
 from pytest_lem.results.record import EnergyRecord, PhaseRecord, Record, RoundRecord
 
@@ -24,18 +23,21 @@ _LONG_S = 60
 _PERCENTILES = ("p50", "p90", "p95", "p99")
 
 
-def detail(
-    view: View, *, read: Reader, past: Sequence[Past], settings: Markup, buckets: int
-) -> Markup:
+def detail(view: View, *, settings: Markup, buckets: int) -> Markup:
     """Return the part of a case; samples that cannot be read are said to be so."""
     record = view.record
-    latency, history_ = latencies(view), history(view, past)
+    latency, history_ = latencies(view), history(view, view.run.past.get(record.case.digest, ()))
     return element(
         "details",
-        element("summary", marks(record), path_like(view.name)),
+        element(
+            "summary",
+            marks(record),
+            path_like(view.name),
+            f", run {view.run.id}" if view.needs_run else None,
+        ),
         _trouble(record),
         _verdicts(view),
-        _over_time(record, read, buckets),
+        _over_time(view, buckets),
         latency.markup() if latency else None,
         history_.markup() if history_ else None,
         _folded("Figures", _metrics(record)),
@@ -68,11 +70,12 @@ def _verdicts(view: View) -> Markup | None:
     return element("ul", *lines, class_="reasons") if lines else None
 
 
-def _over_time(record: Record, read: Reader, buckets: int) -> Markup | None:
+def _over_time(view: View, buckets: int) -> Markup | None:
+    record = view.record
     if record.series is None:
         return None
     try:
-        chart = timeline(record, read(record), buckets)
+        chart = timeline(record, view.run.series(record), buckets)
     except LemError as error:
         return element("p", f"No chart over time: {error}", class_="gap")
     if chart is None:

@@ -10,8 +10,10 @@ from pytest_lem.energy.reading import TIERS, Tier
 from pytest_lem.reports.figures import UNKNOWN as _NOT_SAID
 from pytest_lem.reports.figures import scaled
 from pytest_lem.reports.html.markup import Markup, element
+from pytest_lem.reports.html.places import without_folders
 from pytest_lem.reports.html.values import counted
 from pytest_lem.reports.html.view import View
+from pytest_lem.reports.material import StoredRun
 from pytest_lem.results.runfile import RunFile
 
 _ENDINGS = {
@@ -25,15 +27,27 @@ _ENDINGS = {
 _KINDS = {"infer": "offline batches", "serve": "under traffic", "call": "callables"}
 
 
-def heading(run_file: RunFile, views: Sequence[View]) -> Markup:
-    """Return the title and the facts of the run."""
+def heading(runs: Sequence[StoredRun], views: Sequence[View]) -> Markup:
+    """Return the title and the facts of the run, or of each of several."""
+    title = element("h1", "Energy of ", element("span", _subject(views), class_="subject"))
+    if len(runs) == 1:
+        return element("header", title, _facts(runs[0].run_file, views))
+    parts = (
+        element(
+            "section",
+            element("h2", f"Run {run.id}"),
+            _facts(run.run_file, [view for view in views if view.run is run]),
+            aria_label=f"Run {run.id}",
+        )
+        for run in runs
+    )
+    return element("header", title, *parts)
+
+
+def _facts(run_file: RunFile, views: Sequence[View]) -> Markup:
     facts = [*_what(run_file, views), *_where(run_file), *_how(run_file)]
     pairs = [(element("dt", name), element("dd", value)) for name, value in facts if value]
-    return element(
-        "header",
-        element("h1", "Energy of ", element("span", _subject(views), class_="subject")),
-        element("dl", *(element("div", *pair) for pair in pairs), class_="facts"),
-    )
+    return element("dl", *(element("div", *pair) for pair in pairs), class_="facts")
 
 
 def _subject(views: Sequence[View]) -> str:
@@ -58,7 +72,7 @@ def _what(run_file: RunFile, views: Sequence[View]) -> Iterator[tuple[str, str]]
     ended = "the run did not finish, so cases may be missing"
     yield "exit status", ended if status is None else _ENDINGS.get(status, str(status))
     yield "preset", run.preset or ""
-    yield "options", " ".join(run.arguments)
+    yield "options", " ".join(map(without_folders, run.arguments))
 
 
 def _where(run_file: RunFile) -> Iterator[tuple[str, str]]:

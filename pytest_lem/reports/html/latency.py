@@ -10,6 +10,7 @@ from pytest_lem.reports.html.thinning import steps
 from pytest_lem.reports.html.view import View
 from pytest_lem.results.record import RequestRecord
 from pytest_lem.results.statistics import percentile
+from pytest_lem.results.timing import e2e_s, known, tpot_s, ttft_s
 
 #: Points of a curve at most.
 _MOST = 160
@@ -21,16 +22,16 @@ def latencies(view: View) -> Chart | None:
     """Return the share of requests that were as fast or faster; None with fewer than two."""
     rounds = view.record.rounds
     requests = [r for round_ in rounds for r in round_.requests if r.error is None]
-    samples = {name: [x for r in requests for x in of(r)] for name, of in _LATENCIES.items()}
-    known = {name: values for name, values in samples.items() if len(values) >= _LEAST}
-    if not known:
+    samples = {name: known(of, requests) for name, of in _LATENCIES.items()}
+    enough = {name: values for name, values in samples.items() if len(values) >= _LEAST}
+    if not enough:
         return None
     return Chart(
         title="Latencies of the requests",
-        words="; ".join(_words(name, values) for name, values in known.items()) + ".",
-        data=[_trace(i, name, values) for i, (name, values) in enumerate(known.items())],
+        words="; ".join(_words(name, values) for name, values in enough.items()) + ".",
+        data=[_trace(i, name, values) for i, (name, values) in enumerate(enough.items())],
         layout={
-            "xaxis": axis("seconds", **spanning([x for values in known.values() for x in values])),
+            "xaxis": axis("seconds", **spanning([x for values in enough.values() for x in values])),
             "yaxis": axis("share of requests", range=[0, 1.02]),
             "legend": {"orientation": "h"},
         },
@@ -59,25 +60,8 @@ def _short(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _due(request: RequestRecord) -> float:
-    return request.sent if request.scheduled is None else request.scheduled
-
-
-def _ttft(request: RequestRecord) -> list[float]:
-    return [request.token_times[0] - _due(request)] if request.token_times else []
-
-
-def _tpot(request: RequestRecord) -> list[float]:
-    times, tokens = request.token_times, request.output_tokens or 0
-    return [(times[-1] - times[0]) / (tokens - 1)] if times and tokens > 1 else []
-
-
-def _e2e(request: RequestRecord) -> list[float]:
-    return [request.done - _due(request)]
-
-
-_LATENCIES: dict[str, Callable[[RequestRecord], list[float]]] = {
-    "TTFT": _ttft,
-    "TPOT": _tpot,
-    "E2E": _e2e,
+_LATENCIES: dict[str, Callable[[RequestRecord], float | None]] = {
+    "TTFT": ttft_s,
+    "TPOT": tpot_s,
+    "E2E": e2e_s,
 }

@@ -12,12 +12,13 @@ from pytest_lem.reports.html.values import counted
 from pytest_lem.reports.html.view import View
 from pytest_lem.results.definitions import METRICS
 
-_FIGURES = ("energy_per_output_token_j", "energy_per_input_token_j", "energy_per_call_j")
+#: Energies that stand for a case, the first that it has.
+ENERGIES = ("energy_per_output_token_j", "energy_per_input_token_j", "energy_per_call_j")
 
 
 def history(view: View, past: Sequence[Past]) -> Chart | None:
     """Return the energy of a case over the sessions; None where the history has none of it."""
-    name = next((n for n in _FIGURES if n in METRICS and _now(view, n) is not None), None)
+    name = next((n for n in ENERGIES if n in METRICS and _now(view, n) is not None), None)
     known = [(p.session, f.value) for p in past if name and (f := p.entry.figures.get(name))]
     if name is None or not known:
         return None

@@ -8,7 +8,8 @@ from pytest_lem.reports.html.markup import Markup, element, joined
 from pytest_lem.results.record import Metric, Record
 
 UNKNOWN = "—"
-_NO_REASON = "no reason is stored"
+#: Of a figure that was stored without one.
+NO_REASON = "no reason is stored"
 #: Units of which a prefix makes no sense.
 _PLAIN = frozenset({"1", "token/s", "request/s", "unit/s", "FLOP/token"})
 
@@ -32,7 +33,7 @@ def figure(metric: Metric | None, *, is_brief: bool = False) -> Markup:
     if metric is None:
         return unknown("this release does not have it in its record")
     if metric.value is None:
-        return unknown(metric.reason or _NO_REASON)
+        return unknown(metric.reason or NO_REASON)
     return element("span", figure_text(metric, is_brief=is_brief), class_="figure")
 
 

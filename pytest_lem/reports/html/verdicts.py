@@ -32,8 +32,12 @@ _MOST = 60
 _HEADS = ("verdict", "case", "figure", "change [95 %]", "power, speed", "found from", "rests on")
 
 
-def comparison(gate: Gate) -> Markup:
-    """Return the section about what the run was compared with."""
+def comparison(gate: Gate, number: int = 1, run: str | None = None) -> Markup:
+    """Return the section about what a run was compared with.
+
+    `number` tells the sections of a page apart, and so does `run` where there are several.
+    """
+    name = f"gate-title-{number}" if run else "gate-title"
     ranked = sorted(gate.comparisons, key=lambda c: ORDER.index(Verdict(c.verdict)), reverse=True)
     counts = Counter(c.verdict for c in ranked)
     counted = ", ".join(f"{counts[v]} {v}" for v in reversed(ORDER) if counts[v])
@@ -41,13 +45,13 @@ def comparison(gate: Gate) -> Markup:
     missing = ", ".join(gate.unmeasured)
     return element(
         "section",
-        element("h2", "Against the baseline", id="gate-title"),
+        element("h2", "Against the baseline", f" (run {run})" if run else None, id=name),
         element("p", f"{gate.title}: {counted or 'no figure was compared'}."),
         element("p", f"Only the baseline has: {missing}.") if missing else None,
         chart.markup() if chart else None,
         *_tables(ranked),
         _reasons(ranked),
-        aria_labelledby="gate-title",
+        aria_labelledby=name,
     )
 
 

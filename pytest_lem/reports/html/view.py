@@ -1,48 +1,36 @@
-"""What a page is made of, and its cases as it names them."""
+"""The cases of a page, as it names them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from pytest_lem.energy.panel import MEASURED
-from pytest_lem.energy.sampling.series import Series
-from pytest_lem.gate.baseline import Past
-from pytest_lem.reports.summary import Gate
+from pytest_lem.reports.material import Material, StoredRun
+from pytest_lem.results.attempts import last_attempts
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.record import Metric, Record
-from pytest_lem.results.runfile import RunFile
-
-#: Returns the series of a record; raises LemError where it cannot be read.
-Reader = Callable[[Record], Series]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
-    """All that goes into a page.
-
-    Attributes:
-        run_file: the run.
-        read: returns the samples of a record.
-        gate: what the run was compared with, if it was.
-        past: earlier sessions of its cases, by digest, the oldest first.
-
-    """
-
-    run_file: RunFile
-    read: Reader
-    gate: Gate | None = None
-    past: Mapping[str, Sequence[Past]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A case on the page. `anchor` is its id there, `name` what a reader calls it."""
+    """A case on the page.
+
+    Attributes:
+        anchor: its id there.
+        name: what a reader calls it.
+        run: the run that it is of.
+        comparisons: what was said of it.
+        needs_run: whether the page has several runs, so that it has to be told whose it is.
+
+    """
 
     record: Record
     anchor: str
     name: str
+    run: StoredRun
     comparisons: Sequence[Comparison] = ()
+    needs_run: bool = False
 
     @property
     def is_spoilt(self) -> bool:
@@ -56,20 +44,29 @@ class View:
 
 
 def views_of(material: Material) -> list[View]:
-    """Return the cases: of a test that was run again only the last attempt."""
-    gate = material.gate
-    by_case: dict[str | None, list[Comparison]] = {}
-    for comparison in gate.comparisons if gate else ():
-        by_case.setdefault(comparison.digest, []).append(comparison)
+    """Return the cases of all runs: of a test that was run again only the last attempt."""
+    found = (pair for run in material.runs for pair in _judged(run))
     return [
         View(
             record=record,
             anchor=f"case-{number}",
             name=_name(record),
-            comparisons=by_case.get(record.case.digest, ()),
+            run=run,
+            comparisons=comparisons,
+            needs_run=material.has_several_runs,
         )
-        for number, record in enumerate(_last(material.run_file.records), 1)
+        for number, (run, record, comparisons) in enumerate(found, 1)
     ]
+
+
+def _judged(run: StoredRun) -> Iterator[tuple[StoredRun, Record, Sequence[Comparison]]]:
+    """Yield the cases of a run with what its gate said of them."""
+    gate = run.gate
+    by_case: dict[str | None, list[Comparison]] = {}
+    for comparison in gate.comparisons if gate else ():
+        by_case.setdefault(comparison.digest, []).append(comparison)
+    for record in last_attempts(run.run_file.records):
+        yield run, record, by_case.get(record.case.digest, ())
 
 
 def source_of(metric: Metric, record: Record) -> str:
@@ -77,14 +74,6 @@ def source_of(metric: Metric, record: Record) -> str:
     if record.origin == "simulated":
         return "simulated"
     return "measured" if metric.tier in MEASURED else str(metric.tier)
-
-
-def _last(records: Sequence[Record]) -> list[Record]:
-    last: dict[tuple[str, int | None], int] = {}
-    for record in records:
-        place = (record.nodeid, record.cycle)
-        last[place] = max(record.attempt, last.get(place, 0))
-    return [r for r in records if r.attempt == last[r.nodeid, r.cycle]]
 
 
 def _name(record: Record) -> str:

@@ -15,6 +15,7 @@ from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.backends.tokens import HuggingFaceTokenizer
 from pytest_lem.backends.transformers import TransformersBackend
 from pytest_lem.backends.transformers.options import TransformersOptions
+from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.workloads.prompts import DEFAULT_PROMPTS
 
 pytest_plugins = ["pytester"]
@@ -53,6 +54,33 @@ def tiny_model(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.fixture(scope="session")
+def make_adapter() -> Callable[..., Path]:
+    """Return a function that makes a LoRA adapter of a model, with numbers that are not zero."""
+
+    def make(model: Path, folder: Path, **config: Any) -> Path:
+        import torch
+        from peft import LoraConfig, get_peft_model
+        from transformers import AutoModelForCausalLM
+
+        torch.manual_seed(7)
+        base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+        asked = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"], **config}
+        lora = LoraConfig(task_type="CAUSAL_LM", init_lora_weights=False, **asked)
+        get_peft_model(base, lora).save_pretrained(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_adapter(
+    tiny_model: Path, make_adapter: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return an adapter of the tiny model, which changes two matrices in each of two layers."""
+    return make_adapter(tiny_model, tmp_path_factory.mktemp("adapter") / "adapter")
+
+
 @pytest.fixture
 def own_code(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -74,6 +102,20 @@ def own_code(
 
 
 Load = Callable[..., tuple[TransformersBackend, dict[str, Any]]]
+
+
+@pytest.fixture
+def refused(load: Load) -> Callable[..., str]:
+    """Return a function that loads what cannot be loaded and returns the sentence."""
+
+    def sentence(kind: FailureKind, model: Path | str, *precision: str, **options: Any) -> str:
+        with pytest.raises(LemError) as caught:
+            load(model, *precision, **options)
+        assert caught.value.kind is kind
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    return sentence
 
 
 @pytest.fixture(scope="session")

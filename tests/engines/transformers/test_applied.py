@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch.testing._internal.two_tensor import TwoTensor
 
 from pytest_lem.backends.transformers import TransformersBackend
-from pytest_lem.backends.transformers.applied import is_quantised, weights_by_module
 from pytest_lem.backends.transformers.probe import observe
 
 Load = Callable[..., tuple[TransformersBackend, dict[str, Any]]]
@@ -76,62 +74,6 @@ def test_weights_are_told_by_the_class_of_their_module(load: Load, tiny_model: P
     layers = [m for m in backend._model.modules() if type(m) is torch.nn.Linear]
     assert weights["Linear"] == {"float32": sum(m.weight.numel() for m in layers)}
     assert sum(n for types in weights.values() for n in types.values()) == applied["parameters"]
-
-
-def test_a_shared_weight_counts_once() -> None:
-    """Embeddings that are also the output layer are not two sets of weights."""
-    model = torch.nn.Sequential(torch.nn.Embedding(8, 4), torch.nn.Linear(4, 8, bias=False))
-    model[1].weight = model[0].weight
-
-    assert weights_by_module(model) == {"Embedding": {"float32": 32}}
-
-
-def test_mixed_types_are_told_apart() -> None:
-    """Modules of one class may hold several types."""
-    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2).to(torch.bfloat16))
-
-    assert weights_by_module(model) == {"Linear": {"float32": 6, "bfloat16": 6}}
-
-
-def _holding(tensor: torch.Tensor, *, is_weight: bool) -> torch.nn.Module:
-    module = torch.nn.Module()
-    if is_weight:
-        module.weight = torch.nn.Parameter(tensor, requires_grad=False)
-    else:
-        module.register_buffer("table", tensor)
-    return module
-
-
-@pytest.mark.parametrize("is_weight", [True, False])
-@pytest.mark.parametrize(
-    ("tensor", "is_small"),
-    [
-        (torch.zeros(4, 4, dtype=torch.int8), True),
-        (torch.zeros(4, 4, dtype=torch.uint8), True),
-        (torch.zeros(4, 4, dtype=torch.int32), True),
-        (torch.zeros(4, 4, dtype=torch.float8_e4m3fn), True),
-        (TwoTensor(torch.zeros(4, 4), torch.zeros(4, 4)), False),
-        (torch.zeros(4, 4, dtype=torch.float16), False),
-        (torch.zeros(4, 4, dtype=torch.int64), False),
-        (torch.zeros(4, 4, dtype=torch.bool), False),
-        (torch.zeros(4, dtype=torch.int8), False),
-    ],
-    ids=lambda value: str(getattr(value, "dtype", value)),
-)
-def test_quantised_modules_are_known_by_what_they_store(
-    tensor: torch.Tensor, is_small: bool, is_weight: bool
-) -> None:
-    """Matrices in few bits, and neither masks nor positions nor single rows of numbers."""
-    assert is_quantised(torch, _holding(tensor, is_weight=is_weight)) == is_small
-
-
-def test_a_tensor_class_of_its_own_is_looked_into() -> None:
-    """Libraries wrap what they store, and what they wrap looks like the type it stands for."""
-    stored = TwoTensor(torch.zeros(4, 4), torch.zeros(4, 4))
-    stored.a = torch.zeros(4, 4, dtype=torch.int8)
-
-    assert stored.dtype == torch.float32
-    assert is_quantised(torch, _holding(stored, is_weight=False))
 
 
 def test_a_plain_model_has_no_quantised_module(load: Load, tiny_model: Path) -> None:

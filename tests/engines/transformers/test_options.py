@@ -18,6 +18,7 @@ from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.backends.transformers import TransformersBackend
 from pytest_lem.backends.transformers.applied import in_force
 from pytest_lem.backends.transformers.options import TransformersOptions
+from pytest_lem.backends.transformers.weights import parts
 from pytest_lem.measure.applied import load_differences
 from pytest_lem.workloads.workload import Workload
 
@@ -25,7 +26,10 @@ Load = Callable[..., tuple[TransformersBackend, dict[str, Any]]]
 
 #: Options of this library; those that every backend has belong to the host process.
 OWN = {f.name: f for f in fields(TransformersOptions) if f not in fields(BackendOptions)}
+TRIED = [n for n, f in OWN.items() if f.metadata["json_schema_extra"]["is_tried"]]
 READ_BACK = [n for n, f in OWN.items() if f.metadata["json_schema_extra"]["is_read_back"]]
+HERE = (Path(__file__).name, "test_pretrained.py")
+INT8 = {"quant_method": "torchao", "quant_type": "Int8WeightOnlyConfig"}
 #: What an option cannot be without.
 NEEDS = {"torch_compile": {"cache_implementation": "static"}}
 
@@ -54,7 +58,28 @@ def compiled_work(backend: TransformersBackend) -> bool:
     return any("Torch-Compiled Region" in event.name for event in profile.events())
 
 
-#: For each option that is read back: whether live objects agree with a value of it.
+def stored_types(backend: TransformersBackend) -> set[torch.dtype]:
+    """Return the types of what the layers' matrices are made of, whatever they call themselves."""
+    weights = [backend._model.model.layers[0].mlp.up_proj.weight]
+    return {part.dtype for weight in weights for part in parts(torch, weight)} - {torch.float32}
+
+
+#: What the matrices are made of, by the kind that is asked for.
+STORED = {
+    "Int8WeightOnlyConfig": {torch.int8},
+    "Int8DynamicActivationInt8WeightConfig": {torch.int8},
+    "PrototypeInt4WeightOnlyConfig": {torch.uint8},
+    "load_in_4bit": {torch.uint8},
+    "load_in_8bit": {torch.int8},
+}
+
+
+def kind(config: dict[str, Any]) -> str:
+    """Return the one word in a quantisation that says how."""
+    return next(word for item in config.items() for word in item if word in STORED)
+
+
+#: For each option that is read back and tried: whether live objects agree with a value of it.
 PROOFS: dict[str, Callable[[TransformersBackend, Any], bool]] = {
     "device": lambda backend, value: devices(backend) == {value},
     "device_map": lambda backend, value: (
@@ -68,6 +93,7 @@ PROOFS: dict[str, Callable[[TransformersBackend, Any], bool]] = {
     "torch_compile": lambda backend, value: compiled_work(backend) == value,
     "float32_matmul_precision": lambda _, value: torch.get_float32_matmul_precision() == value,
     "num_threads": lambda _, value: torch.get_num_threads() == value,
+    "quantization_config": lambda backend, value: stored_types(backend) == STORED[kind(value)],
     "model_kwargs": lambda backend, value: all(
         getattr(backend._model.config, name, wanted) == wanted for name, wanted in value.items()
     ),
@@ -91,7 +117,7 @@ def _differences(applied: dict[str, Any], **options: Any) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [(name, value) for name in READ_BACK for value in OWN[name].metadata["examples"]],
+    [(n, value) for n in READ_BACK if n in TRIED for value in OWN[n].metadata["examples"]],
 )
 def test_every_example_is_in_force(load: Load, tiny_model: Path, name: str, value: Any) -> None:
     """What was asked for is what the backend reads back, and what live objects show."""
@@ -109,11 +135,17 @@ def test_just_the_options_that_say_so_are_read_back(load: Load, tiny_model: Path
 
 
 def test_every_option_has_its_test() -> None:
-    """One that is read back has a proof above, one that is not a test below."""
-    apart = [name for name in OWN if any(test.startswith(f"test_{name}") for test in globals())]
+    """One that is read back has a proof above, one that is not a test below.
 
-    assert sorted(PROOFS) == sorted(READ_BACK)
-    assert sorted(set(OWN) - set(READ_BACK) - set(apart)) == []
+    What no example can show on any machine has tests in a file of its own.
+    """
+    apart = [name for name in OWN if any(test.startswith(f"test_{name}") for test in globals())]
+    others = [p.read_text() for p in Path(__file__).parent.glob("test_*.py") if p.name not in HERE]
+    elsewhere = [name for name in OWN if any(f"{name}=" in text for text in others)]
+
+    assert sorted(PROOFS) == sorted(set(READ_BACK) & set(TRIED))
+    assert sorted(set(TRIED) - set(READ_BACK) - set(apart)) == []
+    assert sorted(set(OWN) - set(TRIED) - set(elsewhere)) == []
 
 
 @pytest.mark.parametrize(
@@ -128,6 +160,9 @@ def test_every_option_has_its_test() -> None:
         ({"device_map": {"": "cpu"}}, {"device_map": {"": "disk"}}),
         ({"device_map": {"no.such.module": "cpu"}}, {"device_map": {"no.such.module": "cpu"}}),
         ({"model_kwargs": {"rms_norm_eps": 1e-3}}, {"model_kwargs": {"rms_norm_eps": 1e-4}}),
+        ({"quantization_config": INT8}, {}),
+        ({"quantization_config": {**INT8, "group_size": 32}}, {"quantization_config": INT8}),
+        ({"adapter": "./adapter"}, {}),
     ],
 )
 def test_another_value_is_noticed(

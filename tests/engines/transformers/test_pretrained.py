@@ -16,7 +16,10 @@ from pytest_lem.config.layers import Layers
 from pytest_lem.config.resolve import resolve
 from pytest_lem.errors import FailureKind, LemError
 
-Load = Callable[..., tuple[TransformersBackend, dict[str, Any]]]
+INT8 = {"quant_method": "torchao", "quant_type": "Int8WeightOnlyConfig"}
+FLOAT8 = {"quant_method": "torchao", "quant_type": "Float8WeightOnlyConfig"}
+BNB = {"quant_method": "bitsandbytes"}
+BNB4 = {**BNB, "load_in_4bit": True}
 
 
 def _copy(model: Path, folder: Path) -> Path:
@@ -27,20 +30,6 @@ def _change(file: Path, old: str, new: str) -> None:
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new))
-
-
-@pytest.fixture
-def refused(load: Load) -> Callable[..., str]:
-    """Return a function that loads what cannot be loaded and returns the sentence."""
-
-    def sentence(kind: FailureKind, model: Path | str, *precision: str, **options: Any) -> str:
-        with pytest.raises(LemError) as caught:
-            load(model, *precision, **options)
-        assert caught.value.kind is kind
-        assert "\n" not in str(caught.value)
-        return str(caught.value)
-
-    return sentence
 
 
 def test_an_id_that_is_not_there(refused: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,6 +204,25 @@ def test_a_release_that_is_too_old(
         ({"model_kwargs": {"token": "secret"}}, "the variable HF_TOKEN"),
         ({"model_kwargs": {"device_map": "auto"}}, "is set by `device_map`"),
         ({"attn_implementation": ""}, "at least 1 character"),
+        ({"adapter": ""}, "at least 1 character"),
+        ({"merge_adapter": False}, "are about an `adapter`"),
+        ({"adapter_revision": "main"}, "are about an `adapter`"),
+        ({"adapter": "a", "merge_adapter": True, "quantization_config": INT8}, "weights anew"),
+        ({"model_kwargs": {"quantization_config": INT8}}, "is set by `quantization_config`"),
+        ({"quantization_config": {"quant_type": "x"}}, "is one of torchao, bitsandbytes, fp8"),
+        ({"quantization_config": {"quant_method": "hqq"}}, "is one of torchao, bitsandbytes, fp8"),
+        ({"quantization_config": {"quant_method": "torchao"}}, "quant_type` is missing"),
+        ({"quantization_config": {**INT8, "quant_type": "Int2"}}, "one of Int8WeightOnlyConfig"),
+        ({"quantization_config": {**INT8, "group_size": 0}}, "above 0, not 0"),
+        ({"quantization_config": {**INT8, "group_size": True}}, "above 0, not True"),
+        ({"quantization_config": {**INT8, "load_in_4bit": True}}, "that `torchao` takes here"),
+        ({"quantization_config": {**FLOAT8, "group_size": 32}}, "no meaning for Float8Weight"),
+        ({"quantization_config": BNB}, "one of `quantization_config.load_in_4bit` and"),
+        ({"quantization_config": {**BNB4, "load_in_8bit": True}}, "one of `quantization_config"),
+        ({"quantization_config": {**BNB4, "llm_int8_threshold": 1}}, "the other number of bits"),
+        ({"quantization_config": {**BNB4, "bnb_4bit_quant_type": "int4"}}, "one of nf4, fp4"),
+        ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [8]}}, "two whole"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": "four"}}, "above 0, not 'four'"),
     ],
 )
 def test_options_that_exclude_each_other(options: dict[str, Any], sentence: str) -> None:

@@ -2,14 +2,85 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
+import psutil
 import pytest
 
+from pytest_lem import read_run
 from pytest_lem.backends.transformers import TransformersBackend
 from pytest_lem.config.trial import trials_of
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_an_adapter_is_in_force_in_a_run(
+    pytester: pytest.Pytester, tiny_model: Path, tiny_adapter: Path
+) -> None:
+    """Where it is depends on the machine, so that it has no example; it is run all the same."""
+    pytester.makeini("[pytest]")
+
+    done = pytester.runpytest_subprocess(
+        ROOT / "benchmarks" / "smoke",
+        "--lem-backend=transformers",
+        f"--lem-model={tiny_model}",
+        f"--lem-set=backends.transformers.adapter={tiny_adapter}",
+        "--lem-set=backends.transformers.merge_adapter=true",
+        "--lem-json=run.json",
+        "--rootdir=.",
+        "-k=precision:float32",
+    )
+
+    done.assert_outcomes(passed=1)
+    record = read_run(pytester.path / "run.json").records[0]
+    assert record.applied["adapter"]["is_merged"] is True
+    assert "not_as_asked" not in record.flags
+    told = record.comparability.refuse["model.adapter_sha256"]
+    assert told == record.applied["adapter"]["sha256"]
+
+
+def test_what_cannot_be_loaded_costs_only_its_own_case(
+    pytester: pytest.Pytester, tiny_model: Path, tmp_path: Path
+) -> None:
+    """A sentence for each, the next case measures, and no process stays behind."""
+    pytester.makeini("[pytest]")
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        INT4 = {{"quant_method": "torchao", "quant_type": "Int4WeightOnlyConfig"}}
+
+        @pytest.mark.parametrize(
+            "options",
+            [{{"adapter": {str(tmp_path / "nothing")!r}}}, {{"quantization_config": INT4}}, {{}}],
+        )
+        def test_it(inference, options):
+            assert inference(options={{"device": "cpu", **options}}).output_tokens > 0
+        """
+    )
+
+    done = pytester.runpytest_subprocess(
+        "--lem-smoke", f"--lem-model={tiny_model}", "--lem-json=run.json"
+    )
+
+    done.assert_outcomes(passed=1, failed=2)
+    done.stdout.fnmatch_lines(["*nothing` cannot be read: there is no such folder; name a folder*"])
+    done.stdout.fnmatch_lines(["*asks for Int4WeightOnlyConfig, which needs a GPU of compute*"])
+    run = read_run(pytester.path / "run.json")
+    assert sorted(r.failure_kind or "" for r in run.records) == ["", "config", "data"]
+    assert _processes_in(pytester.path) == []
+
+
+def _processes_in(folder: Path) -> list[int]:
+    """Return the processes that work in a folder; those of others cannot be asked."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if Path(process.cwd()) == folder:
+                found.append(process.pid)
+    return [pid for pid in found if pid != os.getpid()]
 
 
 def test_every_example_is_in_force(pytester: pytest.Pytester, tiny_model: Path) -> None:

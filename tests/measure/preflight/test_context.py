@@ -28,7 +28,7 @@ def test_prompts_that_do_not_fit_are_refused(job: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["max_model_len", "n_ctx"])
+@pytest.mark.parametrize("name", ["max_model_len", "max_seq_len", "n_ctx"])
 def test_a_context_that_was_asked_for_counts(job: Any, name: str) -> None:
     """It is the limit, whatever the model could do, and is known without its files."""
     options = {name: 100}

@@ -66,6 +66,15 @@ def test_on_a_cpu_the_memory_of_the_machine_counts(job: Any) -> None:
         _doubts(job(weights=WEIGHTS, machine={"memory": Memory(total_bytes=15 * GIB)}))
 
 
+def test_on_a_cpu_each_process_has_the_weights(job: Any, gpu: Any) -> None:
+    """Copies share the memory of the machine; on GPUs each has one to itself."""
+    memory, two = Memory(total_bytes=20 * GIB), {"processes": 2}
+    with pytest.raises(LemError, match=r"take in 2 processes 32\.0 GiB, but there are 20\.0 GiB"):
+        _doubts(job(weights=WEIGHTS, machine={"memory": memory}, options=two))
+    devices = (gpu(total=20), gpu(total=20))
+    assert _doubts(job(weights=WEIGHTS, machine={"devices": devices}, options=two)) == []
+
+
 def test_memory_that_is_not_known_is_not_judged(job: Any, gpu: Any) -> None:
     """A driver may hide it, of one of two devices too."""
     blind = replace(gpu("GPU-b"), memory=Memory())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ import pytest
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.reports.html import page as page_module
 from pytest_lem.reports.html.page import html_page
-from pytest_lem.reports.html.view import Material, View
+from pytest_lem.reports.html.view import View
+from pytest_lem.reports.material import StoredRun, material_of
+from pytest_lem.reports.summary import summary_of
 from pytest_lem.results.record import Record
 from pytest_lem.results.run import Run
 from pytest_lem.results.runfile import RunFile
+from pytest_lem.results.session import session_of
 
 _VOID = {"meta", "link", "input", "wbr"}
 
@@ -101,29 +105,57 @@ def read() -> Callable[[str], Node]:
     return parse
 
 
-@pytest.fixture
-def make_page(monkeypatch) -> Callable[..., str]:
-    """Return a function that makes the page of records, with a charting library of one line."""
-    monkeypatch.setattr(page_module, "charting_script", lambda: "const Plotly = {};")
+class Sampled(StoredRun):
+    """A run whose samples are given, or gone."""
 
-    def make(*records: Record, series=None, gate=None, past=None, exit_status=0, **facts) -> str:
+    def series(self, record):
+        """Return the samples of any record."""
+        if self.__dict__.get("given") is None:
+            raise LemError("the series is gone", kind=FailureKind.DATA)
+        return self.__dict__["given"]
+
+
+@pytest.fixture
+def stored_run() -> Callable[..., StoredRun]:
+    """Return a function that makes a run of records, as a report gets it."""
+
+    def make(*records: Record, number=1, series=None, gate=None, past=None, exit_status=0, **facts):
         run = Run(
-            id="20260102T030405-abcdef",
-            started="2026-01-02T03:04:05+00:00",
+            id=f"2026010{number + 1}T030405-abcdef",
+            started=f"2026-01-0{number + 1}T03:04:05+00:00",
             started_monotonic=0.0,
             exit_status=exit_status,
             preset="standard",
+            arguments=facts.pop("arguments", []),
             meters={"rapl": "package-0"},
             versions={"pytest-lem": "0.1.0"},
         )
-
-        def samples(record):
-            if series is None:
-                raise LemError("the series is gone", kind=FailureKind.DATA)
-            return series
-
         run_file = RunFile(run=run, records=list(records), **facts)
-        return html_page(Material(run_file=run_file, read=samples, gate=gate, past=past or {}))
+        summary = summary_of(session_of(run, records, {}), (), "")
+        if gate:
+            summary.compare(gate)
+        found = Sampled(summary=summary, load=lambda: (Path(), run_file), past=past or {})
+        found.__dict__["given"] = series
+        return found
+
+    return make
+
+
+@pytest.fixture
+def make_page(monkeypatch, stored_run) -> Callable[..., str]:
+    """Return a function that makes the page of records, with a charting library of one line."""
+    monkeypatch.setattr(page_module, "charting_script", lambda: "const Plotly = {};")
+    return lambda *records, **fields: html_page(material_of([stored_run(*records, **fields)]))
+
+
+@pytest.fixture
+def several(monkeypatch, stored_run, read) -> Callable[..., Node]:
+    """Return a function that makes the page of runs, each a list of records, and reads it back."""
+    monkeypatch.setattr(page_module, "charting_script", lambda: "const Plotly = {};")
+
+    def make(*runs: list[Record]) -> Node:
+        found = [stored_run(*records, number=n) for n, records in enumerate(runs, 1)]
+        return read(html_page(material_of(found)))
 
     return make
 
@@ -135,10 +167,11 @@ def page(make_page, read) -> Callable[..., Node]:
 
 
 @pytest.fixture
-def view() -> Callable[..., View]:
+def view(stored_run) -> Callable[..., View]:
     """Return a function that makes the view of a record."""
 
     def make(record, **fields):
-        return View(record=record, anchor="case-1", name=record.case.key, **fields)
+        run = stored_run(record)
+        return View(record=record, anchor="case-1", name=record.case.key, run=run, **fields)
 
     return make

@@ -159,3 +159,14 @@ def test_a_run_of_an_older_release_has_a_page(page, model):
     for name in ("perplexity", "energy_per_good_request_j", "request_failure_rate", "mfu"):
         del record.metrics[name]
     assert "1.00 J ±10 %" in page(record, model(batch_size=8)).text
+
+
+def test_paths_tell_nothing_of_folders(make_page, call):
+    """Of options and of origins, whoever reads the page sees the names of files."""
+    record = call()
+    record.requested = {"seed": 1}
+    record.settings_origin = {"seed": "/srv/ann/private/lem.yaml:3"}
+    text = make_page(record, arguments=["--lem-config", "/srv/ann/private/lem.yaml"])
+    assert "--lem-config lem.yaml" in text
+    assert "<td>lem.yaml:3</td>" in text
+    assert "/srv/ann" not in text

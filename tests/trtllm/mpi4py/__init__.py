@@ -1,0 +1,1 @@
+"""Where the worker is, so that its command line is that of a worker of MPI."""
