@@ -130,7 +130,7 @@ class Terminal:
         pytest would write a text that does not fit as one line of escapes.
         """
         file = getattr(self._config.get_terminal_writer(), "_file", None)  # it has no public name
-        return spelled(text, getattr(file, "encoding", None) or "utf-8")
+        return spelled(text, getattr(file, "encoding", None))
 
     def _shown(self, path: Path) -> str:
         base = self._config.invocation_params.dir

@@ -20,10 +20,10 @@ _PLAIN = {
 def spelled(text: str, encoding: str | None) -> str:
     """Return a text so that it can be written in an encoding; nothing can keep it from being read.
 
-    Our own signs get a likeness; any other character, such as those of names, its number.
+    Our own signs get a likeness; any other character, such as those of names, its number. An output
+    without an encoding takes any text.
     """
-    encoding = encoding or "ascii"
-    if _has(text, encoding):
+    if encoding is None or _has(text, encoding):
         return text
     for sign, plain in _PLAIN.items():
         if not _has(sign, encoding):

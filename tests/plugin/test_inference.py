@@ -458,7 +458,7 @@ def test_verbose_shows_text_and_rounds(lem):
         """
     verbose = lem(source, "-v").stdout
     verbose.fnmatch_lines(["*'A vaccine sho' -> 'ws the '*", "*step*time*energy*of*tokens*"])
-    verbose.re_match_lines(r"\s+round 1\s+0\.\d{3} s\s.*process-tree\s+7")
+    verbose.re_match_lines(r"\s+round 1\s+\S+ (s|ms|µs)\s.*process-tree\s+7")
     quiet = lem(source).stdout
     quiet.no_fnmatch_line("*vaccine*")
     quiet.no_fnmatch_line("*process-tree*")
