@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from pytest_lem.errors import FailureKind, LemError
 
 _HERE = Path(__file__).parent
 
+#: Engines explain at length; the log has all of it.
+_LONGEST_REASON = 300
 #: What engines and allocators say when memory runs out.
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "bad alloc")
 
@@ -34,6 +37,18 @@ def described(error: Exception) -> dict[str, Any]:
         }
     sentence = f"the backend failed with {cause}; its log has the traceback"
     return {"kind": str(FailureKind.ENGINE), "sentence": sentence, "detail": detail}
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the first line of an error, or the first thing that a validation found."""
+    if isinstance(error, ValueError) and (found := getattr(error, "errors", None)):
+        first = found()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        text = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        reason = f"{field}: {text}" if field else str(text)
+    else:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return textwrap.shorten(reason.rstrip("."), _LONGEST_REASON, placeholder="...")
 
 
 def _traceback(error: BaseException) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
+from pytest_lem.backends.host.failures import reason_of
 from pytest_lem.backends.models import ModelSource
 from pytest_lem.errors import FailureKind, LemError, config_error
 
-#: The library explains at length; the log has all of it.
-_LONGEST_REASON = 300
 _OUT_OF_MEMORY = ("out of memory", "insufficient gpu memory")
 #: What is said where the hardware, or the model, cannot do what was asked.
 _IMPOSSIBLE = ("not support", "unsupported", "are available, but", "requires sm")
@@ -23,7 +21,7 @@ def refused(error: Exception, source: ModelSource) -> LemError:
     chain = list(_causes(error))
     root = chain[-1]
     said = " ".join(map(str, chain)).lower()
-    reason = _reason(root)
+    reason = reason_of(root)
     if any(words in said for words in _OUT_OF_MEMORY):
         return LemError(
             f"TensorRT-LLM ran out of GPU memory ({reason}): lower "
@@ -49,15 +47,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while seen is not None:
         yield seen
         seen = seen.__cause__
-
-
-def _reason(error: BaseException) -> str:
-    """Return the first line of an error, or the first thing that a validation found."""
-    if isinstance(error, ValueError) and (found := getattr(error, "errors", None)):
-        first = found()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        text = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        reason = f"{field}: {text}" if field else str(text)
-    else:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return textwrap.shorten(reason.rstrip("."), _LONGEST_REASON, placeholder="...")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import fsum
 from typing import Any, ClassVar
 
+from pytest_lem.backends.host.failures import reason_of
 from pytest_lem.backends.host.packages import require_version
 from pytest_lem.backends.models import ModelSource, locate
 from pytest_lem.backends.protocol import LoadSpec, Prepared, Request, Score
@@ -22,8 +22,6 @@ from pytest_lem.workloads.prompt import Prompt
 from pytest_lem.workloads.workload import Workload
 
 _OLDEST = "0.32"
-#: vLLM explains at length; the log has all of it.
-_LONGEST_REASON = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +113,10 @@ def _started(spec: LoadSpec, options: VllmOptions, source: ModelSource) -> Engin
         return _engine(arguments, options)
     except (OSError, SafetensorError) as error:
         raise LemError(
-            f"cannot load the model {source.location}: {_reason(error)}", kind=FailureKind.DATA
+            f"cannot load the model {source.location}: {reason_of(error)}", kind=FailureKind.DATA
         ) from error
     except (ValueError, NotImplementedError) as error:  # the latter: not on this hardware
-        raise config_error(f"vLLM does not take these settings: {_reason(error)}") from error
+        raise config_error(f"vLLM does not take these settings: {reason_of(error)}") from error
 
 
 def _engine(arguments: dict[str, Any], options: VllmOptions) -> Engine:
@@ -170,15 +168,3 @@ def _eos_ids(engine: Engine) -> frozenset[int]:
     further = told if isinstance(told, list) else [told]
     known = {engine.tokenizer.eos_token_id, *further}
     return frozenset(token for token in known if token is not None)
-
-
-def _reason(error: Exception) -> str:
-    """Return the first line of an error, or the first thing that a validation found."""
-    if isinstance(error, ValueError) and (found := getattr(error, "errors", None)):
-        first = found()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        text = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        reason = f"{field}: {text}" if field else str(text)
-    else:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return textwrap.shorten(reason, _LONGEST_REASON, placeholder="...")
