@@ -95,7 +95,7 @@ def _lines(record: Record) -> Iterator[_Line]:
     for phase in record.phases:
         yield from _of(phase.name, phase)
     for r in record.rounds:
-        name = f"round {r.seq}{f' {r.side}' if r.side else ''}"
+        name = f"round {r.seq + 1}{f' {r.side}' if r.side else ''}"
         yield from _of(marked(name, is_failed=False, is_invalid=r.validity == "invalid"), r)
     if len(record.rounds) > 1:
         for side in dict.fromkeys(r.side for r in record.rounds):

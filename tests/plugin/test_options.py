@@ -198,7 +198,7 @@ def test_quiet_prints_one_line(lem):
 def test_verbose_prints_the_rounds(lem):
     """`-v` adds every round with its domain."""
     result = lem(SOURCE, "-v")
-    result.stdout.fnmatch_lines(["*step *time *energy *of*", "*round 0 *process-tree*"])
+    result.stdout.fnmatch_lines(["*step *time *energy *of*", "*round 1 *process-tree*"])
     lem(SOURCE).stdout.no_fnmatch_line("*process-tree*")
 
 

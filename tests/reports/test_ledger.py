@@ -62,19 +62,19 @@ def test_the_sides_of_a_pair_are_told_apart(boards: Any) -> None:
     for r, side in zip(boards.rounds, "AB", strict=True):
         r.side = side
     steps = [row[0] for row in _rows(boards)]
-    assert {"round 0 A", "round 1 B", "all rounds A", "all rounds B"} <= set(steps)
+    assert {"round 1 A", "round 2 B", "all rounds A", "all rounds B"} <= set(steps)
 
 
 def test_a_round_that_is_not_to_be_trusted_is_marked(call: Make) -> None:
     """By the sign of its case."""
     rows = _rows(call(reasons=(Reason.METER_SILENT,)))
-    assert rows[2][0] == "! round 0"
+    assert rows[2][0] == "! round 1"
 
 
 def test_estimates_are_marked(call: Make) -> None:
     """Joules and watts, not the time."""
     assert _rows(call(tier=Tier.ESTIMATED))[2][:5] == [
-        "round 0", "2.00 s", "~8.00 J", "800 mJ", "~4.00 W",
+        "round 1", "2.00 s", "~8.00 J", "800 mJ", "~4.00 W",
     ]  # fmt: skip
 
 

@@ -253,14 +253,14 @@ def test_details_show_text_and_rounds(model: Make) -> None:
     assert lines[start + 1].strip() == r"'Where? [bold]' -> 'It is [red]Paris.\n'"
     assert _cells(lines[start + 2]) == ["step", "time", "energy", "±", "power", "of", "tokens"]
     rows = [_cells(line) for line in lines[start + 3 : start + 6]]
-    assert ["round 0", "2.00 s", "8.00 J", "800 mJ", "4.00 W", "package-0", "8"] in rows
+    assert ["round 1", "2.00 s", "8.00 J", "800 mJ", "4.00 W", "package-0", "8"] in rows
     assert record.case.key not in _lines(record)
 
 
 def test_details_show_what_is_unknown_as_a_dash(call: Make) -> None:
     """A silent sensor and a case without tokens."""
     line = next(line for line in _lines(call(joules=None), verbosity=1) if "package-0" in line)
-    assert _cells(line) == ["round 0", "2.00 s", "-", "-", "-", "package-0", "-"]
+    assert _cells(line) == ["round 1", "2.00 s", "-", "-", "-", "package-0", "-"]
 
 
 def test_a_row_too_wide_for_the_terminal_becomes_lines(call: Make) -> None:
