@@ -66,6 +66,8 @@ class Place(NamedTuple):
 
 def main() -> int:
     """Start the server, measure by turns, print the figures beside each other."""
+    # GiB; on a CPU vLLM would take nearly all the memory for its KV cache.
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
     asked = _arguments()
     source = locate(asked.model)
     server = server_of(OpenAiOptions(command=COMMAND), asked.model, source.location)
