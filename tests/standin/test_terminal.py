@@ -58,5 +58,5 @@ def test_the_share_of_idle_and_the_domains_are_shown(
     assert abs(20 * bar.count("█") - int(percent)) <= 11  # a block is 20 %
     steps = [line.split()[0:2] for line in lines if "GPU-" in line]
     assert "idle" in {step for step, _ in steps}
-    assert ["round", "0"] in steps
+    assert ["round", "1"] in steps
     assert ["all", "rounds"] in steps
