@@ -19,6 +19,9 @@ _._do_import, _._do_load, _._do_prepare, _._do_arm, _._do_run, _._do_score, _._d
 _._do_start, _._do_hold, _._do_stop, _._do_join
 _.__getattr__, _.model_config
 
+# Fields of an entry, read by their names.
+_.sm_clock_mhz, _.power_cap_share
+
 # Called by pydantic.
 _._lengths_and_sampling_agree, _._parts_fit_the_source, _._limits_leave_room
 _._prompts_have_one_source, _._some_stand_alone, _._one_name_for_each_precision

@@ -8,11 +8,17 @@ import shutil
 import sys
 from collections.abc import Callable
 
+#: Characters that are written at once.
+_PIECE = 2**20
+
 
 def say(text: str) -> None:
     """Print the output of a command."""
     _be_lenient()
-    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+    for start in range(0, len(text), _PIECE):  # a document may be large, and so is a copy of it
+        sys.stdout.write(text[start : start + _PIECE])
+    if not text.endswith("\n"):
+        sys.stdout.write("\n")
 
 
 def draw(render: Callable[..., str]) -> None:

@@ -113,7 +113,7 @@ def _stored_run(store: Store, reference: str, wanted: Wanted) -> StoredRun:
     return StoredRun(
         summary=summary,
         load=partial(_load, store, reference, settings),
-        past=past_of(session, baseline),
+        load_past=partial(past_of, session, baseline),
     )
 
 
@@ -142,7 +142,7 @@ def _judged(store: Store, session: Session, against: Against) -> tuple[Gate, Bas
     rules = rules_of(against.fail_on, "--fail-on") if against.fail_on else DEFAULTS
     under_test = UnderTest(against.under_test, "--under-test")
     terms = Terms(promise=promise_of(against.promise_percent, rules, "--promise"))
-    sessions = store.each(against.baseline, Path())
+    sessions = store.each(against.baseline, Path(), is_lazy=True)
     baseline = history_for(session, against.baseline, sessions, under_test)
     comparisons = judge_session(Judge(baseline, terms, session.run), session, rules)
     gate = Gate(

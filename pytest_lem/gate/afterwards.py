@@ -62,5 +62,7 @@ def judge_session(judge: Judge, session: Session, rules: Sequence[Rule]) -> list
 def unmeasured(baseline: Baseline, session: Session) -> list[str]:
     """Return the keys of the cases that the baseline has and the session has not."""
     measured = {baseline.identity(entry) for entry in session.entries}
-    missing = (past[-1].entry.key for case, past in baseline.cases.items() if case not in measured)
+    missing = (
+        past[-1].field("key") for case, past in baseline.cases.items() if case not in measured
+    )
     return sorted(missing)

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import log
+from math import fsum
 from statistics import fmean
 from typing import Any
 
@@ -14,7 +14,8 @@ from pytest_lem.case import digest
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.gate.history import History
 from pytest_lem.gate.key import Difference, UnderTest, comparable, differences, identity
-from pytest_lem.results.entry import Entry
+from pytest_lem.gate.past import Night, Past
+from pytest_lem.results.entry import Entry, is_unspoilt
 from pytest_lem.results.record import Comparability
 from pytest_lem.results.session import Session
 
@@ -22,26 +23,7 @@ from pytest_lem.results.session import Session
 OTHER_BOARD_CV = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
-    """An entry of the history, with the facts under which it was measured.
-
-    Attributes:
-        session: the run that measured it.
-        key: hash of the facts that must agree.
-        board: the boards on which it ran, or the machine, as a text.
-
-    """
-
-    session: str
-    entry: Entry
-    facts: Comparability
-
-    key: str = ""
-    board: str = ""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
     """What a history has for a case.
 
@@ -58,34 +40,48 @@ class Found:
     differing: Sequence[Difference] = ()
     is_ambiguous: bool = False
 
+    _logs: dict[str, tuple[Sequence[float], float, int] | None] = field(default_factory=dict)
+
     def history(self, metric: str, prior_cv: float, resolution: float = 0.0) -> History | None:
         """Return the history of a figure, or None where no session has it.
 
         `resolution` is that of the new figure; the coarsest counts.
+        """
+        found = self._logarithms(metric)
+        if found is None:
+            return None
+        logs, coarsest, sessions = found
+        prior_cv = prior_cv if self.on_same_board else max(prior_cv, OTHER_BOARD_CV)
+        return History(logs, prior_cv, max(resolution, coarsest), sessions)
+
+    def mean(self, metric: str) -> float | None:
+        """Return the mean of the logarithms of a figure, as its history has it."""
+        found = self._logarithms(metric)
+        return fsum(found[0]) / len(found[0]) if found else None
+
+    def _logarithms(self, metric: str) -> tuple[Sequence[float], float, int] | None:
+        """Return those that count, the coarsest resolution, and how many sessions are behind them.
 
         Sessions on other boards count once for each board: more of them on one board say nothing
         of how boards differ.
         """
-        figures = [
-            (p, f)
-            for p in self.past
-            if (f := p.entry.figures.get(metric)) and f.is_usable and metric not in p.entry.unjudged
-        ]
-        if not figures:
+        if metric not in self._logs:
+            self._logs[metric] = self._collected(metric)
+        return self._logs[metric]
+
+    def _collected(self, metric: str) -> tuple[Sequence[float], float, int] | None:
+        rows = [past.night.logs(metric)[past.row] for past in self.past]
+        known = [row for row in rows if row is not None]
+        if not known:
             return None
-        resolution = max(resolution, *(figure.resolution for _, figure in figures))
-        if self.on_same_board:
-            logs = [log(figure.value) for _, figure in figures]
-            return History(logs=logs, prior_cv=prior_cv, resolution=resolution)
-        boards = defaultdict(list)
-        for past, figure in figures:
-            boards[past.board].append(log(figure.value))
-        return History(
-            logs=[fmean(logs) for logs in boards.values()],
-            prior_cv=max(prior_cv, OTHER_BOARD_CV),
-            resolution=resolution,
-            sessions=len(figures),
-        )
+        logs, resolutions = zip(*known, strict=True)
+        if not self.on_same_board:
+            boards = defaultdict(list)
+            for row, past in zip(rows, self.past, strict=True):
+                if row is not None:
+                    boards[past.board].append(row[0])
+            logs = tuple(map(fmean, boards.values()))
+        return logs, max(resolutions), len(known)
 
 
 @dataclass(slots=True)
@@ -102,12 +98,12 @@ class Baseline:
     def add(self, session: Session) -> None:
         """Take in a session; the oldest comes first."""
         self.sessions += 1
-        named = {name: (f, *self._names(f)) for name, f in session.facts.items()}
-        for entry in session.entries:
-            if entry.state == "joined" and entry.is_sound and entry.comparability in named:
-                known = self.cases[self.identity(entry)]
-                _share(entry, known[-1].entry if known else None)
-                known.append(Past(session.run, entry, *named[entry.comparability]))
+        named = {name: (facts, *self._names(facts)) for name, facts in session.facts.items()}
+        night = Night(session.run, session.table)
+        columns = map(night.table.column, ("state", "validity", "flags", "comparability", "digest"))
+        for row, (state, validity, flags, name, case) in enumerate(zip(*columns, strict=True)):
+            if state == "joined" and name in named and is_unspoilt(validity, flags):
+                self.cases[self._case(case, night, row)].append(Past(night, row, *named[name]))
 
     def find(self, entry: Entry, facts: Comparability) -> Found:
         """Return what there is to compare an entry with."""
@@ -118,7 +114,7 @@ class Baseline:
             before, now = past[-1].facts.refuse, facts.refuse
             rest = self.under_test.rest
             return Found(differing=differences(rest(before), rest(now)))
-        runs = [p.session for p in same]
+        runs = [p.night.run for p in same]
         here = [p for p in same if p.board == board]
         return Found(
             past=here or same,
@@ -135,6 +131,12 @@ class Baseline:
             found = self._worked_out(entry)
             self._identities[entry.digest] = found
         return found
+
+    def _case(self, case: str, night: Night, row: int) -> str:
+        """Return the identity of an entry of which the digest is known, which mostly is enough."""
+        if not self.under_test.names:
+            return case
+        return self._identities.get(case) or self.identity(night.table.entry(row))
 
     def _worked_out(self, entry: Entry) -> str:
         try:
@@ -171,11 +173,3 @@ def baseline_of(name: str, sessions: Iterable[Session], under_test: UnderTest) -
     for session in sessions:
         found.add(session)
     return found
-
-
-def _share(entry: Entry, before: Entry | None) -> None:
-    """Let an entry share what the session before says as well: a history may be long."""
-    if before and before.digest == entry.digest:
-        entry.key, entry.digest, entry.settings = before.key, before.digest, before.settings
-        if before.nodeid == entry.nodeid:
-            entry.nodeid = before.nodeid

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from math import exp, fsum
 from typing import NamedTuple
 
 from pytest_lem.gate.baseline import Found
 from pytest_lem.gate.key import UnderTest, differences
 from pytest_lem.gate.verdict import Cause
-from pytest_lem.results.entry import Entry, is_credible
+from pytest_lem.results.entry import FIGURES, Entry, is_credible
 from pytest_lem.results.record import Comparability
 
 #: The speed that belongs to an energy: joules for one thing are watts over things per second.
@@ -25,13 +25,15 @@ _LARGEST_TEMPERATURE_CHANGE_C = 5.0
 _LARGEST_CAP_CHANGE = 0.05
 #: Facts of which a change asks for care.
 _SURROUNDINGS = ("driver", "vbios", "kernel", "python")
+#: Fields and figures of an entry that stand beside each of its changes.
+_BESIDE = ("sm_clock_mhz", "start_c", "power_cap_share", "output_tokens", "batch_occupancy")
 
 
 class Surroundings(NamedTuple):
     """What is the same for all figures of a case."""
 
     beside: dict[str, list[float]]
-    cautions: tuple[Cause, ...]
+    cautions: tuple[str, ...]
     under_test: list[str]
 
 
@@ -42,7 +44,7 @@ def surroundings(
     if not found.past:
         return Surroundings({}, (), [])
     moved = beside(entry, found)
-    remarks = tuple(cautions(entry, facts, found, moved))
+    remarks = tuple(map(str, cautions(entry, facts, found, moved)))
     return Surroundings(moved, remarks, tested(entry, facts, found, under_test))
 
 
@@ -50,23 +52,21 @@ def speed_ratio(metric: str, entry: Entry, found: Found) -> float | None:
     """Return the speed of an entry over that of the history; None where it is not known."""
     name = SPEEDS.get(metric)
     now = entry.figures.get(name) if name else None
-    # Averaged as the energies are; the scatter does not matter here.
-    before = found.history(name, prior_cv=1.0) if name else None
+    before = found.mean(name) if name else None  # averaged as the energies are
     if now is None or before is None or not now.is_usable:
         return None
-    ratio = now.value / exp(before.mean)
+    ratio = now.value / exp(before)
     return 1 / ratio if name == "call_duration_s" else ratio
 
 
 def beside(entry: Entry, found: Found) -> dict[str, list[float]]:
     """Return clock, temperature, power cap, length and occupancy, the history's mean and now."""
     pairs = {}
-    for name, value_of in _BESIDE.items():
-        now = value_of(entry)
+    for name in _BESIDE:
+        now = _condition(entry, name)
         if now is not None and is_credible(now):
-            past = (value_of(p.entry) for p in found.past)
-            before = [value for value in past if value is not None and is_credible(value)]
-            if before:
+            past = [p.night.conditions(name)[p.row] for p in found.past]
+            if before := [value for value in past if value is not None]:
                 pairs[name] = [fsum(before) / len(before), now]
     return pairs
 
@@ -86,9 +86,10 @@ def cautions(
     if cap and abs(cap[1] - cap[0]) > _LARGEST_CAP_CHANGE:
         yield Cause.OTHER_POWER_CAP
     last = found.past[-1]
-    if entry.source_sha256 != last.entry.source_sha256:
+    if entry.source_sha256 != last.field("source_sha256"):
         yield Cause.OTHER_SOURCE
-    if any(facts.warn.get(name) != last.facts.warn.get(name) for name in _SURROUNDINGS):
+    before, now = last.facts.warn, facts.warn
+    if before != now and any(before.get(name) != now.get(name) for name in _SURROUNDINGS):
         yield Cause.OTHER_SURROUNDINGS
 
 
@@ -97,20 +98,14 @@ def tested(entry: Entry, facts: Comparability, found: Found, under_test: UnderTe
     if not under_test.names:
         return []
     last = found.past[-1]
-    before = under_test.chosen({**last.entry.settings, **last.facts.refuse})
+    before = under_test.chosen({**last.field("settings"), **last.facts.refuse})
     now = under_test.chosen({**entry.settings, **facts.refuse})
     return [str(difference) for difference in differences(before, now)]
 
 
-def _occupancy(entry: Entry) -> float | None:
-    figure = entry.figures.get("batch_occupancy")
+def _condition(entry: Entry, name: str) -> float | None:
+    if name not in FIGURES:
+        value: float | None = getattr(entry, name)
+        return value
+    figure = entry.figures.get(name)
     return figure.value if figure else None
-
-
-_BESIDE: dict[str, Callable[[Entry], float | None]] = {
-    "sm_clock_mhz": lambda entry: entry.sm_clock_mhz,
-    "start_c": lambda entry: entry.start_c,
-    "power_cap_share": lambda entry: entry.power_cap_share,
-    "output_tokens": lambda entry: entry.output_tokens,
-    "batch_occupancy": _occupancy,
-}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pytest_lem.energy.reading import Tier
 from pytest_lem.flags import Flag
@@ -27,7 +27,7 @@ def doubts(entry: Entry, rule: Rule, *, allows_estimates: bool) -> tuple[Verdict
         return Verdict.INVALID, found
     if not rule.is_energy or entry.tier == Tier.ESTIMATED:
         return Verdict.PASS, []
-    undecided = [cause for flag, cause in _UNDECIDED.items() if flag in entry.flags]
+    undecided = _caused(_UNDECIDED, entry)
     return (Verdict.INCONCLUSIVE if undecided else Verdict.PASS), undecided
 
 
@@ -37,7 +37,7 @@ def _spoilt(entry: Entry, rule: Rule, *, allows_estimates: bool) -> Iterator[Cau
         yield Cause.INVALID_ROUNDS
     if figure is None or not figure.is_usable:
         yield Cause.NO_VALUE
-    yield from (cause for flag, cause in _OF_ALL.items() if flag in entry.flags)
+    yield from _caused(_OF_ALL, entry)
     if not rule.is_energy:
         return
     if entry.origin == "simulated":
@@ -46,4 +46,11 @@ def _spoilt(entry: Entry, rule: Rule, *, allows_estimates: bool) -> Iterator[Cau
         if not allows_estimates:
             yield Cause.ESTIMATED
     else:
-        yield from (cause for flag, cause in _OF_ENERGY.items() if flag in entry.flags)
+        yield from _caused(_OF_ENERGY, entry)
+
+
+def _caused(causes: Mapping[Flag, Cause], entry: Entry) -> list[Cause]:
+    """Return those causes whose flags a case has; most have none."""
+    if not entry.flags:
+        return []
+    return [cause for flag, cause in causes.items() if flag in entry.flags]

@@ -8,8 +8,8 @@ that scatter and are never tested against another session.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property
+from dataclasses import dataclass, field
+from functools import cache
 from math import fsum, sqrt
 
 from scipy.special import stdtr, stdtrit
@@ -24,7 +24,7 @@ POWER = 0.8
 _OF_TWO = sqrt(POWER)
 
 
-@dataclass(frozen=True, kw_only=True)  # no slots: what is worked out is kept
+@dataclass(slots=True)
 class History:
     """Earlier estimates of one figure.
 
@@ -32,37 +32,34 @@ class History:
         logs: their logarithms, one for each session, at least one.
         prior_cv: scatter between sessions, as a share, that is assumed before any is seen.
         resolution: scatter, as a share, below which the figure cannot be told at all.
-        sessions: how many stand behind it, where several make one logarithm.
+        sessions: how many stand behind it; less logarithms where several make one.
+        mean: of the logarithms.
+        degrees: degrees of freedom of the scatter.
+        scatter: the standard deviation of a session, the prior pooled with what was seen.
+        error: the standard error of a new session's distance from the mean.
 
     """
 
     logs: Sequence[float]
     prior_cv: float
     resolution: float = 0.0
-    sessions: int | None = None
+    sessions: int = 0
+    mean: float = field(init=False)
+    degrees: int = field(init=False)
+    scatter: float = field(init=False)
+    error: float = field(init=False)
 
-    @cached_property
-    def mean(self) -> float:
-        """Return the mean of the logarithms."""
-        return fsum(self.logs) / len(self.logs)
-
-    @cached_property
-    def degrees(self) -> int:
-        """Return the degrees of freedom of the scatter."""
-        return len(self.logs) + PRIOR_SESSIONS - 1
-
-    @cached_property
-    def scatter(self) -> float:
-        """Return the standard deviation of a session, the prior pooled with what was seen."""
-        seen = fsum((x - self.mean) ** 2 for x in self.logs)
-        least = (len(self.logs) - 1) * self.resolution**2
+    def __post_init__(self) -> None:
+        """Work out what all tests need."""
+        count = len(self.logs)
+        self.sessions = self.sessions or count
+        mean = self.mean = fsum(self.logs) / count
+        self.degrees = count + PRIOR_SESSIONS - 1
+        seen = fsum([(x - mean) ** 2 for x in self.logs])
+        least = (count - 1) * self.resolution**2
         squares = PRIOR_SESSIONS * self.prior_cv**2 + max(seen, least)
-        return max(sqrt(squares / self.degrees), self.resolution)
-
-    @cached_property
-    def error(self) -> float:
-        """Return the standard error of a new session's distance from the mean."""
-        return self.scatter * sqrt(1 + 1 / len(self.logs))
+        self.scatter = max(sqrt(squares / self.degrees), self.resolution)
+        self.error = self.scatter * sqrt(1 + 1 / count)
 
     @property
     def is_settled(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp, isinf, log
+from typing import NamedTuple
 
 from pytest_lem.gate.agreement import agreement
 from pytest_lem.gate.attribution import attribution
@@ -55,15 +56,18 @@ class Terms:
     is_saving: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """What is judged: a figure of an entry, and what there is to compare it with."""
+class _Case(NamedTuple):
+    """What all figures of a case share.
+
+    Attributes:
+        forbidden: why it cannot be compared, with the facts in question; None where it can.
+
+    """
 
     entry: Entry
-    facts: Comparability
-    rule: Rule
     found: Found
     around: Surroundings
+    forbidden: tuple[Cause, list[str]] | None
     is_repeatable: bool
 
 
@@ -88,61 +92,60 @@ class Judge:
         REGRESSED and IMPROVED are what one measurement says: `confirmed` needs a second one.
         Where there can be none (`is_repeatable`), the level is that of two tests together.
         """
-        found = self.baseline.find(entry, facts)
-        chosen = [rule for rule in rules if applies(rule, entry)]
-        around = surroundings(entry, facts, found, self.baseline.under_test)
-        subjects = (_Subject(entry, facts, rule, found, around, is_repeatable) for rule in chosen)
-        judged = [self._judged(subject) for subject in subjects]
+        found, under_test = self.baseline.find(entry, facts), self.baseline.under_test
+        around = surroundings(entry, facts, found, under_test)
+        forbidden = _incomparable(entry, facts, found, under_test)
+        case = _Case(entry, found, around, forbidden, is_repeatable)
+        judged = [self._judged(case, rule) for rule in rules if applies(rule, entry)]
         for comparison in judged:
             comparison.m = len(judged)
         return [told(comparison) for comparison in judged]
 
-    def _judged(self, subject: _Subject) -> Comparison:
+    def _judged(self, case: _Case, rule: Rule) -> Comparison:
         blank = draft(
-            subject.entry,
-            subject.rule,
+            case.entry,
+            rule,
             baseline=self.baseline.name,
             run=self.run,
             promise=self.terms.promise,
         )
-        doubt, causes = doubts(
-            subject.entry, subject.rule, allows_estimates=self.terms.allows_estimates
-        )
+        doubt, causes = doubts(case.entry, rule, allows_estimates=self.terms.allows_estimates)
         if doubt is Verdict.INVALID:
             return with_verdict(blank, doubt, causes)
-        if forbidden := _incomparable(subject, self.baseline.under_test):
-            cause, differing = forbidden
+        if case.forbidden:
+            cause, differing = case.forbidden
             return with_verdict(blank, Verdict.INCOMPARABLE, [cause], differing)
-        metric = subject.rule.metric
-        resolution = subject.entry.figures[metric].resolution
-        history = subject.found.history(metric, self.terms.prior_cv, resolution)
+        figure = case.entry.figures[rule.metric]
+        history = case.found.history(rule.metric, self.terms.prior_cv, figure.resolution)
         if history is None:
             return self._without_history(blank)
-        compared = self._compared(blank, subject, history)
+        compared = _compared(blank, case, log(figure.value) - history.mean, history)
         if doubt is Verdict.INCONCLUSIVE:
             return with_verdict(compared, doubt, causes)
-        return self._decided(compared, subject, history)
+        return self._decided(compared, case, rule, history)
 
-    def _decided(self, compared: Comparison, subject: _Subject, history: History) -> Comparison:
-        wrong = length_doubt(subject.entry, subject.around.beside)
-        if wrong := wrong or self._quality_doubt(compared, subject):
+    def _decided(
+        self, compared: Comparison, case: _Case, rule: Rule, history: History
+    ) -> Comparison:
+        wrong = length_doubt(case.entry, case.around.beside)
+        if wrong := wrong or self._quality_doubt(compared, case):
             return with_verdict(compared, *wrong)
-        if subject.rule.metric in EXACT:
-            return judged_exactly(compared, subject.rule, exp(history.mean))
-        return self._tested(compared, subject, history)
+        if rule.metric in EXACT:
+            return judged_exactly(compared, rule, exp(history.mean))
+        return self._tested(compared, rule, history, is_repeatable=case.is_repeatable)
 
     def _quality_doubt(
-        self, compared: Comparison, subject: _Subject
+        self, compared: Comparison, case: _Case
     ) -> tuple[Verdict, list[Cause]] | None:
         """Hold what was said against the last session that has its outputs."""
-        if self.terms.least_agreement is None or subject.entry.kind != "infer":
+        if self.terms.least_agreement is None or case.entry.kind != "infer":
             return None
-        pasts = (p.entry.outputs for p in reversed(subject.found.past))
+        pasts = (p.field("outputs") for p in reversed(case.found.past))
         before = next((outputs for outputs in pasts if outputs), None)
-        if before is None and subject.entry.outputs:  # later nights have this one's
+        if before is None and case.entry.outputs:  # later nights have this one's
             compared.reasons.append(str(Cause.NO_OUTPUTS))
             return None
-        compared.agreement = agreement(before, subject.entry.outputs)
+        compared.agreement = agreement(before, case.entry.outputs)
         return quality_doubt(compared.agreement, self.terms.least_agreement)
 
     def _without_history(self, blank: Comparison) -> Comparison:
@@ -150,26 +153,10 @@ class Judge:
             return with_verdict(blank, Verdict.PROVISIONAL, [Cause.FIRST_SESSION])
         return with_verdict(blank, Verdict.MISSING, [Cause.NO_HISTORY])
 
-    def _compared(self, blank: Comparison, subject: _Subject, history: History) -> Comparison:
-        """Say how the figure changed, and what else did."""
-        entry, rule, found = subject.entry, subject.rule, subject.found
-        change = log(entry.figures[rule.metric].value) - history.mean
-        speed = speed_ratio(rule.metric, entry, found)
-        blank.ratio = exp(change)
-        blank.interval = [exp(x) for x in interval(change, history)]
-        blank.sessions = history.sessions or len(history.logs)
-        blank.scatter = history.scatter
-        blank.attribution = attribution(exp(change), speed) if speed else None
-        blank.beside = subject.around.beside
-        blank.under_test = subject.around.under_test
-        blank.reasons = [str(cause) for cause in subject.around.cautions]
-        if not history.is_settled:
-            blank.reasons.append(str(Cause.SCATTER_ASSUMED))
-        return blank
-
-    def _tested(self, compared: Comparison, subject: _Subject, history: History) -> Comparison:
+    def _tested(
+        self, compared: Comparison, rule: Rule, history: History, *, is_repeatable: bool
+    ) -> Comparison:
         """Decide by the history test, to the worse and to the better."""
-        rule, is_repeatable = subject.rule, subject.is_repeatable
         allowed = rule.allowed(exp(history.mean))
         if isinf(allowed):
             return with_verdict(compared, Verdict.INVALID, [Cause.NEVER_FAILS])
@@ -192,6 +179,24 @@ class Judge:
         if not is_repeatable and min(p, p_better) <= self.terms.alpha:
             return with_verdict(compared, Verdict.PROVISIONAL, [Cause.NOT_REPEATABLE])
         return _unremarkable(compared)
+
+
+def _compared(blank: Comparison, case: _Case, change: float, history: History) -> Comparison:
+    """Say how the logarithm of a figure changed, and what else did."""
+    ratio = exp(change)
+    speed = speed_ratio(blank.metric, case.entry, case.found)
+    low, high = interval(change, history)
+    blank.ratio = ratio
+    blank.interval = [exp(low), exp(high)]
+    blank.sessions = history.sessions
+    blank.scatter = history.scatter
+    blank.attribution = attribution(ratio, speed) if speed else None
+    blank.beside = case.around.beside
+    blank.under_test = case.around.under_test
+    blank.reasons = list(case.around.cautions)
+    if not history.is_settled:
+        blank.reasons.append(str(Cause.SCATTER_ASSUMED))
+    return blank
 
 
 def applies(rule: Rule, entry: Entry) -> bool:
@@ -230,13 +235,15 @@ def confirmed(first: Comparison, second: Comparison) -> Comparison:
 _TENTATIVE = frozenset({Verdict.REGRESSED, Verdict.IMPROVED})
 
 
-def _incomparable(subject: _Subject, under_test: UnderTest) -> tuple[Cause, list[str]] | None:
+def _incomparable(
+    entry: Entry, facts: Comparability, found: Found, under_test: UnderTest
+) -> tuple[Cause, list[str]] | None:
     """Return why an entry cannot be compared, with the facts in question; None where it can."""
-    unknown = unknown_facts(subject.entry.kind, subject.facts.refuse)
+    unknown = unknown_facts(entry.kind, facts.refuse)
     if unknown := [name for name in unknown if not under_test.covers(name)]:
         return Cause.FACTS_UNKNOWN, unknown
-    if subject.found.is_ambiguous:
+    if found.is_ambiguous:
         return Cause.AMBIGUOUS, []
-    if subject.found.differing:
-        return Cause.FACTS_DIFFER, [str(difference) for difference in subject.found.differing]
+    if found.differing:
+        return Cause.FACTS_DIFFER, [str(difference) for difference in found.differing]
     return None

@@ -29,7 +29,7 @@ def sharing(baseline: Baseline, metrics: Sequence[str]) -> Sharing | None:
     figures = 0
     for past in baseline.cases.values():
         for metric in metrics:
-            groups = [p.entry.measurements.get(metric, []) for p in past]
+            groups = [p.field("measurements").get(metric, []) for p in past]
             if parts := variances([[log(x) for x in g if x > 0] for g in groups]):
                 between, within = between + parts.between, within + parts.within
                 figures += 1

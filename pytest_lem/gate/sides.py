@@ -8,7 +8,7 @@ from math import exp, isinf
 
 from pytest_lem.gate.agreement import Outputs, agreement
 from pytest_lem.gate.attribution import attribution
-from pytest_lem.gate.baseline import Found, Past
+from pytest_lem.gate.baseline import Found
 from pytest_lem.gate.context import SPEEDS, beside, cautions
 from pytest_lem.gate.doubt import doubts
 from pytest_lem.gate.drafting import (
@@ -29,6 +29,7 @@ from pytest_lem.gate.paired import (
     level_of_second,
     p_value,
 )
+from pytest_lem.gate.past import past_of
 from pytest_lem.gate.rule import Rule
 from pytest_lem.gate.stage import Stage, level, pairs_of
 from pytest_lem.gate.verdict import Cause, Verdict
@@ -150,7 +151,7 @@ class PairJudge:
             return with_verdict(blank, doubt, causes)
         if apart := _apart(a.facts, b.facts):
             return with_verdict(blank, Verdict.INCOMPARABLE, [Cause.SIDES_DIFFER], apart)
-        around = Found([Past(a.name, a.entry, a.facts)])
+        around = Found([past_of(a.name, a.entry, a.facts)])
         blank.beside = beside(b.entry, around)
         blank.reasons = [str(c) for c in cautions(b.entry, b.facts, around, blank.beside)]
         blank.agreement = agreement(a.outputs, b.outputs)

@@ -27,7 +27,7 @@ from pytest_lem.plugin.sinks import attach_sinks
 from pytest_lem.plugin.terminal import Terminal
 from pytest_lem.reports.progress import Progress
 from pytest_lem.results.attempts import last_attempts
-from pytest_lem.results.comparison import Comparison
+from pytest_lem.results.comparison import comparison_of
 from pytest_lem.results.journal import Journal
 from pytest_lem.results.record import Record
 from pytest_lem.results.run import Run
@@ -87,7 +87,7 @@ class Collector:
         records = [Record.model_validate(plain) for plain in content["records"]]
         for record in records:
             self._write("record", record.plain())
-        comparisons = [Comparison(**plain) for plain in content["comparisons"]]
+        comparisons = [comparison_of(plain) for plain in content["comparisons"]]
         for comparison in comparisons:
             self._write("comparison", comparison.plain())
         self.run_file.records += records

@@ -16,7 +16,7 @@ from pytest_lem.plugin.rundir import run_directory
 from pytest_lem.plugin.session import LemSession, show_warning
 from pytest_lem.plugin.settings import is_told, resolved_gate
 from pytest_lem.results.attempts import last_attempts
-from pytest_lem.results.comparison import Comparison
+from pytest_lem.results.comparison import Comparison, comparison_of
 from pytest_lem.results.record import Record
 from pytest_lem.results.run import Run
 from pytest_lem.results.runfile import RunFile
@@ -63,7 +63,7 @@ class Notifier:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Tell of verdicts that fail."""
         content = getattr(report, "lem", None) or {}
-        found = [Comparison(**plain) for plain in content.get("comparisons", ())]
+        found = [comparison_of(plain) for plain in content.get("comparisons", ())]
         self._failing += self._of_those_that_fail(found)
         if self._failing and self._is_free("gate"):
             self._send("gate", comparisons=self._failing)

@@ -78,7 +78,7 @@ class Reporting:
         run = StoredRun(
             summary=summary,
             load=lambda: (folder, run_file),
-            past=past_of(summary.session, baseline),
+            load_past=lambda: past_of(summary.session, baseline),
         )
         return material_of([run])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_lem.gate.baseline import Past
+    from pytest_lem.gate.past import Past
 
 from pytest_lem.plugin.options import AXES
 from pytest_lem.plugin.settings import axis_values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from pydantic_core import to_json, to_jsonable_python
@@ -25,28 +26,35 @@ class JsonReport:
 
     def render(self, material: Material) -> bytes:
         """Return the document."""
-        return document(material.summary).encode()
+        return document(material.summary)
 
 
-def document(summary: Summary) -> str:
+def document(summary: Summary) -> bytes:
     """Return the document: `run`, `group_by`, `cost`, `rows`, `gate`, `comparisons`, `notes`.
 
     That of several runs has one of these for each, in the list `runs`. Figures are in the unit that
     stands beside them; what is not known is null, with the reason.
     """
+    try:
+        return to_json(_content(summary), inf_nan_mode="null") + b"\n"
+    except ValueError:  # half of a surrogate pair, for which there are escapes but no bytes
+        plain = to_jsonable_python(_content(summary), inf_nan_mode="null")
+        return json.dumps(plain).encode() + b"\n"
+
+
+def _content(summary: Summary) -> dict[str, Any]:
+    """Return the document, to be written once: its rows are made while they are."""
     parts = [_document(part, summary) for part in summary.parts]
     if len(parts) == 1:
-        return _json(parts[0])
+        return parts[0]
     for part in parts:
-        part["rows"] = [{"run": part["run"]["id"], **row} for row in part["rows"]]
-    return _json({"runs": parts, "notes": summary.notes(FIGURES)})
+        part["rows"] = _naming(part["run"]["id"], part["rows"])
+    return {"runs": parts, "notes": summary.notes(FIGURES)}
 
 
-def _json(content: dict[str, Any]) -> str:
-    try:
-        return to_json(content, inf_nan_mode="null").decode() + "\n"
-    except ValueError:  # half of a surrogate pair, for which there are escapes but no bytes
-        return json.dumps(to_jsonable_python(content, inf_nan_mode="null")) + "\n"
+def _naming(run: str, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield rows that say of which run they are."""
+    return ({"run": run, **row} for row in rows)
 
 
 def _document(part: Summary, summary: Summary) -> dict[str, Any]:
@@ -65,7 +73,7 @@ def _document(part: Summary, summary: Summary) -> dict[str, Any]:
         "group_mean": "geometric" if part.fields else None,
         "confidence": CONFIDENCE,
         "cost": part.cost.model_dump() if part.derived else None,
-        "rows": [_row(row, part) for row in summary.rows if summary.part_of(row) is part],
+        "rows": (_row(row, part) for row in summary.rows if summary.part_of(row) is part),
         "gate": gate
         and {
             "baseline": gate.baseline,
@@ -107,12 +115,13 @@ def _row(row: Row, summary: Summary) -> dict[str, Any]:
 
 
 def _figure(estimate: Estimate) -> dict[str, Any]:
+    sufficiency = estimate.sufficiency
     return {
         "value": estimate.value,
         "unit": estimate.unit,
-        "interval": estimate.interval and list(estimate.interval),
+        "interval": estimate.interval,
         "cases": estimate.cases,
         "cycles": estimate.cycles,
-        "sufficiency": estimate.sufficiency,
+        "sufficiency": sufficiency and str(sufficiency),  # which is quicker to write than an enum
         "reason": estimate.reason,
     }

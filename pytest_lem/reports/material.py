@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from pytest_lem.energy.sampling.archive import read_series
 from pytest_lem.energy.sampling.series import Series
 from pytest_lem.errors import FailureKind, LemError
-from pytest_lem.gate.baseline import Baseline, Past
+from pytest_lem.gate.baseline import Baseline
+from pytest_lem.gate.past import Past
 from pytest_lem.reports.several import together
 from pytest_lem.reports.summary import Gate, Summary
 from pytest_lem.results.attempts import last_attempts
@@ -32,7 +33,7 @@ class StoredRun:
         summary: its rows, verdicts and notes.
         load: returns the folder of the run and its run file; raises LemError where only a session
             was kept.
-        past: earlier sessions of its cases, by digest, the oldest first.
+        load_past: returns earlier sessions of its cases, by digest, the oldest first.
         stream: returns the folder and the run with records that are read one after the other; None
             where the run file is in memory anyway.
 
@@ -40,12 +41,17 @@ class StoredRun:
 
     summary: Summary
     load: Callable[[], tuple[Path, RunFile]]
-    past: Mapping[str, Sequence[Past]] = field(default_factory=dict)
+    load_past: Callable[[], Mapping[str, Sequence[Past]]] = dict
     stream: Callable[[], tuple[Path, RunStream]] | None = None
 
     @cached_property
     def _loaded(self) -> tuple[Path, RunFile]:
         return self.load()
+
+    @cached_property
+    def past(self) -> Mapping[str, Sequence[Past]]:
+        """Return earlier sessions of its cases, by digest, the oldest first."""
+        return self.load_past()
 
     @property
     def id(self) -> str:

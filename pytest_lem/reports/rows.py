@@ -18,6 +18,7 @@ from pytest_lem.results.entry import FIGURES, Entry, Figure
 
 #: A figure is known well enough when half of its interval is at most this share of it.
 WIDEST = 0.05
+_OF_OTHER_KINDS = "cases of this kind do not have it"
 
 
 class Sufficiency(StrEnum):
@@ -28,7 +29,11 @@ class Sufficiency(StrEnum):
     TOO_FEW_CYCLES = "too_few_cycles"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+#: What is a largest value, which no interval describes.
+_MAXIMA = frozenset(name for name, metric in METRICS.items() if metric.statistic == "maximum")
+
+
+@dataclass(slots=True, kw_only=True)
 class Estimate:
     """A figure with what it rests on.
 
@@ -49,13 +54,8 @@ class Estimate:
     cases: int = 0
     cycles: int = 0
     missing: int = 0
-    unit: str = ""
+    unit: str
     reason: str | None = None
-
-    def __post_init__(self) -> None:
-        """Take the unit of the metric where none was given."""
-        if not self.unit:
-            object.__setattr__(self, "unit", METRICS[self.name].unit)
 
     @property
     def half_width(self) -> float | None:
@@ -68,12 +68,12 @@ class Estimate:
     @property
     def sufficiency(self) -> Sufficiency | None:
         """Judge it; None where nothing is known, or for a maximum, which no interval describes."""
-        is_maximum = self.name in METRICS and METRICS[self.name].statistic == "maximum"
-        if self.value is None or is_maximum:
+        if self.value is None or self.name in _MAXIMA:
             return None
-        if self.half_width is None:
+        half_width = self.half_width
+        if half_width is None:
             return Sufficiency.TOO_FEW_CYCLES
-        return Sufficiency.WIDE if self.half_width > WIDEST else Sufficiency.SUFFICIENT
+        return Sufficiency.WIDE if half_width > WIDEST else Sufficiency.SUFFICIENT
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,26 +136,30 @@ def row_of_group(labels: dict[str, Any], entries: Sequence[Entry]) -> Row:
 
 def _of_case(name: str, figure: Figure | None, entry: Entry) -> Estimate:
     """Return a figure of one case, with an interval where it was measured often enough."""
-    if figure is None or name in entry.measurements:
+    unit = METRICS[name].unit
+    if figure is None:
+        return Estimate(name=name, unit=unit, reason=entry.unknown.get(name, _OF_OTHER_KINDS))
+    if name in entry.measurements:
         return _figure(name, [entry])
-    return Estimate(name=name, value=figure.value, cases=1, cycles=1)
+    return Estimate(name=name, unit=unit, value=figure.value, cases=1, cycles=1)
 
 
 def _figure(name: str, entries: Sequence[Entry]) -> Estimate:
+    unit = METRICS[name].unit
     known = [entry for entry in entries if name in entry.figures]
     if not known:
-        return Estimate(name=name, reason=_why_unknown(name, entries))
+        return Estimate(name=name, unit=unit, reason=_why_unknown(name, entries))
     if why_not := _unlike(name, known):
-        return Estimate(name=name, cases=len(known), reason=why_not)
+        return Estimate(name=name, unit=unit, cases=len(known), reason=why_not)
     kinds = {entry.kind for entry in known}
     values = [entry.figures[name].value for entry in known]
     cycles = [entry.measurements.get(name) or [entry.figures[name].value] for entry in known]
     value = _mean(values)
-    is_maximum = METRICS[name].statistic == "maximum"
     return Estimate(
         name=name,
+        unit=unit,
         value=value,
-        interval=None if is_maximum else interval(value, cycles),
+        interval=None if name in _MAXIMA else interval(value, cycles),
         cases=len(known),
         cycles=min(map(len, cycles)),
         missing=sum(entry.kind in kinds for entry in entries) - len(known),
@@ -166,7 +170,7 @@ def _why_unknown(name: str, entries: Sequence[Entry]) -> str:
     if not entries:
         return "none of the cases is to be trusted"
     reasons = (entry.unknown.get(name) for entry in entries)
-    return next((r for r in reasons if r), "cases of this kind do not have it")
+    return next((r for r in reasons if r), _OF_OTHER_KINDS)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -1,141 +1,114 @@
-"""Entries by columns: a list for each of their fields, compact to write and quick to read."""
+"""Entries as columns: a line of JSON for each of their fields, compact to write, quick to read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from pytest_lem.results.entry import Entry, Figure
-
-
-class FigureColumn(BaseModel):
-    """A figure of every entry; null where an entry does not have it."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
-    values: list[float | None]
-    resolutions: list[float]
-
-
-class FigureTable:
-    """The figures of all entries; a column is made when somebody asks for it: few are."""
-
-    def __init__(self, columns: Mapping[str, FigureColumn]) -> None:
-        self._columns = columns
-        self._made: dict[str, list[Figure | None]] = {}
-
-    @property
-    def names(self) -> Iterable[str]:
-        """Return the figures that any entry has."""
-        return self._columns
-
-    def column(self, name: str) -> Sequence[Figure | None]:
-        """Return a figure of every entry; of one that nobody has, nothing."""
-        made = self._made.get(name)
-        if made is None and name in self._columns:
-            column = self._columns[name]
-            pairs = zip(column.values, column.resolutions, strict=True)
-            made = [None if value is None else Figure(value, share) for value, share in pairs]
-            self._made[name] = made
-        return made or ()
-
-
-class RowFigures(Mapping[str, Figure]):
-    """The figures of one entry, out of the table."""
-
-    __slots__ = ("_row", "_table")
-
-    def __init__(self, table: FigureTable, row: int) -> None:
-        self._table = table
-        self._row = row
-
-    def __getitem__(self, name: str) -> Figure:
-        column = self._table.column(name)
-        found = column[self._row] if column else None
-        if found is None:
-            raise KeyError(name)
-        return found
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return a figure, or the default where the entry does not have it."""
-        column = self._table.column(name)
-        return (column[self._row] if column else None) or default
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name in self._table.names if self.get(name))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __bool__(self) -> bool:
-        return next(iter(self), None) is not None
-
-
-def columns_json(entries: Sequence[Entry]) -> bytes:
-    """Return entries as one JSON object. Raises ValueError for text that is none."""
-    columns: dict[str, Any] = {name: [getattr(e, name) for e in entries] for name in _FIELDS}
-    figures = columns["figures"]
-    columns["figures"] = {
-        name: {
-            "values": [f[name].value if name in f else None for f in figures],
-            "resolutions": [f[name].resolution if name in f else 0.0 for f in figures],
-        }
-        for name in dict.fromkeys(name for found in figures for name in found)
-    }
-    return to_json(columns, inf_nan_mode="constants")
-
-
-def entries_from(content: bytes) -> list[Entry]:
-    """Validate columns and return the entries in them.
-
-    Raises pydantic's ValidationError, or ValueError where columns are of different lengths.
-    """
-    found = _COLUMNS.model_validate_json(content)
-    columns = {name: getattr(found, name) for name in _FIELDS}
-    count = len(columns["key"])
-    for name, column in columns.items():
-        if column is None:
-            default = _FIELDS[name].get_default
-            columns[name] = [default(call_default_factory=True) for _ in range(count)]
-    columns["figures"] = _figures(columns["figures"], count)
-    _check_lengths(columns, count)
-    entries = [object.__new__(Entry) for _ in range(count)]  # what was checked is not checked again
-    for name, column in columns.items():
-        for entry, value in zip(entries, column, strict=True):
-            setattr(entry, name, value)
-    return entries
-
-
-def _figures(columns: dict[str, FigureColumn], count: int) -> list[RowFigures]:
-    for name, column in columns.items():
-        parts = {"values": column.values, "resolutions": column.resolutions}
-        _check_lengths({f"figures.{name}.{part}": x for part, x in parts.items()}, count)
-    table = FigureTable(columns)
-    return [RowFigures(table, row) for row in range(count)]
-
-
-def _check_lengths(columns: dict[str, Any], count: int) -> None:
-    for name, column in columns.items():
-        if len(column) != count:
-            raise ValueError(f"`{name}` has {len(column)} entries, `key` has {count}")
-
-
-def _definition(name: str, field: Any) -> tuple[Any, Any]:
-    """Return type and default of a column: a list of what entries have, checked as theirs is.
-
-    A release that has further fields reads the files of one that has not.
-    """
-    item = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-    column = dict[str, FigureColumn] if name == "figures" else list[item]  # type: ignore[valid-type]
-    return column, ... if field.is_required() else None
-
+from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.results.entry import Entry
+from pytest_lem.results.record import Stored
 
 _FIELDS: dict[str, Any] = Entry.__pydantic_fields__  # type: ignore[attr-defined]
-_COLUMNS: type[BaseModel] = create_model(  # type: ignore[call-overload]
-    "Columns",
-    __config__=ConfigDict(extra="ignore", allow_inf_nan=False),
-    **{name: _definition(name, field) for name, field in _FIELDS.items()},
-)
+_FIGURES = "figures"
+_VALUES, _RESOLUTIONS = "values", "resolutions"
+#: The fields that have a column of their own; figures have two each.
+PLAIN = tuple(name for name in _FIELDS if name != _FIGURES)
+
+
+class _Head(Stored):
+    """What stands above the columns: how many entries there are, and the names of the columns."""
+
+    entries: NonNegativeInt
+    columns: list[str]
+
+
+def lines_of(entries: Sequence[Entry]) -> list[bytes]:
+    """Return entries as lines: the head, then a list for each column.
+
+    A figure that an entry does not have is null there. Raises ValueError for text that is none.
+    """
+    columns: dict[str, list[Any]] = {name: [getattr(e, name) for e in entries] for name in PLAIN}
+    found = [dict(entry.figures) for entry in entries]
+    for figure in dict.fromkeys(name for figures in found for name in figures):
+        values, resolutions = columns_of(figure)
+        columns[values] = [f[figure].value if figure in f else None for f in found]
+        columns[resolutions] = [f[figure].resolution if figure in f else 0.0 for f in found]
+    head = {"entries": len(entries), "columns": list(columns)}
+    return [to_json(part, inf_nan_mode="constants") for part in (head, *columns.values())]
+
+
+def named_lines(lines: Sequence[bytes], origin: Path) -> tuple[int, dict[str, bytes]]:
+    """Return how many entries there are, and the line of each column by its name.
+
+    `origin` is the file, for the LemError (`data`) that is raised for lines that are others.
+    """
+    try:
+        head = _Head.model_validate_json(lines[0] if lines else b"")
+    except ValidationError as error:
+        raise unreadable(origin, _told("columns", error)) from error
+    names, columns = head.columns, lines[1:]
+    if len(names) != len(columns) or len(set(names)) < len(names):
+        raise unreadable(origin, f"it names {len(names)} columns and has {len(columns)}")
+    return head.entries, dict(zip(names, columns, strict=True))
+
+
+def column_from(line: bytes | None, name: str, count: int, origin: Path) -> list[Any]:
+    """Validate the line of a column; one that is not there has defaults, if its field has one.
+
+    A release that has further fields reads the files of one that has not. Raises LemError (`data`).
+    """
+    field = _FIELDS.get(name)
+    if line is None and field is not None:
+        if field.is_required():
+            raise unreadable(origin, f"`{name}`: Field required")
+        return [field.get_default(call_default_factory=True) for _ in range(count)]
+    try:
+        column: list[Any] = _adapter(list[_kind_of(name)]).validate_json(line or b"")  # type: ignore[misc]
+    except ValidationError as error:
+        raise unreadable(origin, _told(name, error)) from error
+    if len(column) != count:
+        raise unreadable(origin, f"`{name}` has {len(column)} entries, and there are {count}")
+    return column
+
+
+def columns_of(figure: str) -> tuple[str, str]:
+    """Return the names of the columns of a figure: its values, and their resolutions."""
+    return f"{_FIGURES}.{figure}.{_VALUES}", f"{_FIGURES}.{figure}.{_RESOLUTIONS}"
+
+
+def figure_of(column: str) -> str | None:
+    """Return the figure of which a column holds the values; None for any other column."""
+    field, _, rest = column.partition(".")
+    figure, _, part = rest.rpartition(".")
+    return figure if (field, part) == (_FIGURES, _VALUES) else None
+
+
+def unreadable(origin: Path, why: str) -> LemError:
+    """Return the error for a session that cannot be read."""
+    return LemError(f"cannot read the session {origin}: {why}", kind=FailureKind.DATA)
+
+
+def _kind_of(name: str) -> Any:
+    """Return what a column is a list of, checked as it is in an entry."""
+    if name.startswith(f"{_FIGURES}."):
+        return float if name.endswith(_RESOLUTIONS) else float | None
+    field = _FIELDS[name]
+    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Return what validates; it is made when it is needed, and there are few kinds."""
+    return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))
+
+
+def _told(name: str, error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, (name, *first["loc"])))
+    return f"`{place}`: {first['msg']}"

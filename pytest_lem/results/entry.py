@@ -73,7 +73,7 @@ class Figure(NamedTuple):
     @property
     def is_usable(self) -> bool:
         """Tell whether it can be a measurement: above 0, and not beyond all measure."""
-        return _SMALLEST < self.value < _LARGEST and 0 <= self.resolution <= 1
+        return is_usable(*self)
 
 
 @dataclass(slots=True, kw_only=True, config=ConfigDict(extra="ignore", allow_inf_nan=False))
@@ -131,7 +131,7 @@ class Entry:
     @property
     def is_sound(self) -> bool:
         """Tell whether it may be compared with at all."""
-        return self.validity == "valid" and bool(self.figures) and _SPOILT.isdisjoint(self.flags)
+        return is_unspoilt(self.validity, self.flags) and bool(self.figures)
 
     @property
     def doubtful(self) -> list[str]:
@@ -173,6 +173,16 @@ def entry_of(records: Sequence[Record]) -> Entry:
         sm_clock_mhz=_mean_condition(records, "clocks", "sm_mhz"),
         power_cap_share=_mean_condition(records, "throttling", "power_cap_share"),
     )
+
+
+def is_usable(value: float, resolution: float) -> bool:
+    """Tell whether a figure can be a measurement: above 0, and not beyond all measure."""
+    return _SMALLEST < value < _LARGEST and 0 <= resolution <= 1
+
+
+def is_unspoilt(validity: str, flags: Sequence[str]) -> bool:
+    """Tell whether a case of that validity, with these flags, stands for anything."""
+    return validity == "valid" and _SPOILT.isdisjoint(flags)
 
 
 def is_credible(value: float) -> bool:

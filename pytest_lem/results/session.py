@@ -1,7 +1,8 @@
 """The file of a session: the entries of a run, compact, and sealed against damage and edits.
 
 JSON lines. The first says what the file is and the SHA-256 of all that follows; the second is the
-run with the facts that its entries share; the third has the entries, by columns.
+run with the facts that its entries share; the third names the columns of the entries, and each of
+the others is one of them.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.replace import replace
 from pytest_lem.results.attempts import last_attempts
-from pytest_lem.results.columns import columns_json, entries_from
+from pytest_lem.results.columns import lines_of, named_lines, unreadable
 from pytest_lem.results.definitions import DEFINITIONS_VERSION
 from pytest_lem.results.derived import shared_cost
 from pytest_lem.results.entry import Entry, entry_of, facts_name
 from pytest_lem.results.record import Comparability, Record, Stored
 from pytest_lem.results.run import Run
+from pytest_lem.results.table import MadeTable, StoredTable, Table
 
 FORMAT = "pytest-lem session"
-SESSION_VERSION = "2.0"
+SESSION_VERSION = "3.0"
 #: Verdicts that keep nothing out of a history.
 _UNREMARKABLE = (None, "pass", "provisional")
 
@@ -45,10 +46,16 @@ class Session(Stored):
     facts: dict[str, Comparability] = Field(
         {}, description="Facts that must agree, and those that warn, by the name in entries."
     )
-    entries: list[Entry] = Field([], exclude=True)
+    entries: Sequence[Entry] = Field([], exclude=True)
+
+    @property
+    def table(self) -> Table:
+        """Return the entries by columns."""
+        return self.entries if isinstance(self.entries, StoredTable) else MadeTable(self.entries)
 
     def as_history(self) -> Session:
         """Return itself, as a session that was named by its path: whatever is sound counts."""
+        self.entries = list(self.entries)  # what is changed is no longer what the columns say
         for entry in self.entries:
             if entry.verdict in _UNREMARKABLE and entry.status == "ok" and entry.is_sound:
                 entry.state, entry.unjudged = "joined", entry.doubtful
@@ -89,29 +96,40 @@ def facts_of(records: Iterable[Record]) -> dict[str, Comparability]:
 
 def write_session(session: Session, path: Path) -> None:
     """Write atomically. Raises OSError."""
-    lines = (session.model_dump_json().encode(), columns_json(session.entries))
+    lines = (session.model_dump_json().encode(), *lines_of(session.entries))
     body = b"".join(line + b"\n" for line in lines)
     seal = hashlib.sha256(body).hexdigest()
     head = {"format": FORMAT, "schema_version": SESSION_VERSION, "sha256": seal}
     replace(path, json.dumps(head).encode() + b"\n" + body)
 
 
-def read_session(path: Path) -> Session:
-    """Read and validate; raises LemError (`data`) for what is missing, damaged or edited."""
-    run, _, columns = _sealed_body(path).partition(b"\n")
+def read_session(path: Path, *, is_lazy: bool = False) -> Session:
+    """Read and validate; raises LemError (`data`) for what is missing, damaged or edited.
+
+    The seal is always checked. A lazy reader has each column validated when it first asks for it,
+    and has to expect the error then.
+    """
+    run, *lines = _sealed_body(path).removesuffix(b"\n").split(b"\n")
     if not run:
-        raise _unreadable(path, "it is empty")
+        raise unreadable(path, "it is empty")
     try:
         session = Session.model_validate_json(run)
-        session.entries = entries_from(columns)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise _unreadable(path, f"`{place}`: {first['msg']}") from error
-    except ValueError as error:  # columns that do not fit together
-        raise _unreadable(path, str(error)) from error
+        raise unreadable(path, f"`{place}`: {first['msg']}") from error
+    table = StoredTable(path, *named_lines(lines, path))
+    if not is_lazy:
+        table.check()
+    session.entries = table
+    _check(session, table, path)
+    return session
+
+
+def _check(session: Session, table: Table, path: Path) -> None:
+    """Refuse figures of another definition, and facts that are no data or not there."""
     if session.definitions_version.partition(".")[0] != DEFINITIONS_VERSION.partition(".")[0]:
-        raise _unreadable(
+        raise unreadable(
             path,
             f"its figures are defined as in version {session.definitions_version}, those of this "
             f"release as in {DEFINITIONS_VERSION}",
@@ -120,11 +138,10 @@ def read_session(path: Path) -> Session:
         for facts in session.facts.values():
             facts_name(facts)
     except ValueError as error:  # infinite, or no number
-        raise _unreadable(path, f"`facts`: {error}") from error
-    named = {entry.comparability for entry in session.entries}
+        raise unreadable(path, f"`facts`: {error}") from error
+    named = set(table.column("comparability"))
     if missing := named - set(session.facts) - {""}:
-        raise _unreadable(path, f"the facts {min(missing)[:12]} are not in it")
-    return session
+        raise unreadable(path, f"the facts {min(missing)[:12]} are not in it")
 
 
 def _sealed_body(path: Path) -> bytes:
@@ -132,23 +149,19 @@ def _sealed_body(path: Path) -> bytes:
     try:
         head, _, body = path.read_bytes().partition(b"\n")
     except OSError as error:
-        raise _unreadable(path, error.strerror or "unreadable") from error
+        raise unreadable(path, error.strerror or "unreadable") from error
     try:
         found = json.loads(head)
         form, version, seal = found["format"], str(found["schema_version"]), found["sha256"]
     except (ValueError, KeyError, TypeError, RecursionError):
         form = None
     if form != FORMAT:
-        raise _unreadable(path, "it is damaged or no session of pytest-lem")
+        raise unreadable(path, "it is damaged or no session of pytest-lem")
     if version.partition(".")[0] != SESSION_VERSION.partition(".")[0]:
-        raise _unreadable(path, f"its format is {version}, this release reads {SESSION_VERSION}")
+        raise unreadable(path, f"its format is {version}, this release reads {SESSION_VERSION}")
     if hashlib.sha256(body).hexdigest() != seal:
-        raise _unreadable(
+        raise unreadable(
             path,
             "it was cut short, damaged or edited since it was written; delete it, or save anew",
         )
     return body
-
-
-def _unreadable(path: Path, why: str) -> LemError:
-    return LemError(f"cannot read the session {path}: {why}", kind=FailureKind.DATA)

@@ -61,11 +61,12 @@ class Store:
         """Return all sessions that `each` yields."""
         return list(self.each(reference, base))
 
-    def each(self, reference: str, base: Path) -> Iterator[Session]:
+    def each(self, reference: str, base: Path, *, is_lazy: bool = False) -> Iterator[Session]:
         """Yield the sessions of a name, or of a path relative to `base`, the oldest first.
 
         A path may be a folder of sessions, the folder of a run, a session, a run file or a journal.
-        Raises LemError (`data`) for whatever is not there or cannot be believed.
+        Raises LemError (`data`) for whatever is not there or cannot be believed; with `is_lazy`
+        sessions of a name may raise it later, as `read_session` says.
         """
         if not is_name(reference):
             yield from _at(base / Path(reference).expanduser())
@@ -74,7 +75,7 @@ class Store:
         if not paths:
             raise self._unknown(reference)
         for path in paths:
-            yield read_session(path)
+            yield read_session(path, is_lazy=is_lazy)
 
     def accept(self, name: str, run: str | None, cases: list[str]) -> list[str]:
         """Let entries that wait join a history; return their keys.

@@ -31,7 +31,7 @@ def test_sessions_under_one_key_are_a_history(entry: Make, facts: Make, baseline
     known: Baseline = baseline(*((entry(joules), facts()) for joules in (0.02, 2.1, 1.9)))
     found = known.find(entry(), facts())
     assert (known.sessions, bool(known.cases)) == (3, True)
-    assert [past.session for past in found.past] == ["r0", "r1", "r2"]
+    assert [past.night.run for past in found.past] == ["r0", "r1", "r2"]
     assert list(_history(found).logs) == [log(0.02), log(2.1), log(1.9)]
     assert (found.differing, found.is_ambiguous, found.on_same_board) == ((), False, True)
 
@@ -159,13 +159,14 @@ def test_a_figure_that_is_none_is_left_out(
     entry: Make, facts: Make, baseline: Make, value: float
 ) -> None:
     """What has no logarithm is no baseline, and does not fail to be one."""
-    known: Baseline = baseline((entry(2.0), facts()), (entry(3.0), facts()))
-    found = known.find(entry(), facts())
-    found.past[1].entry.figures[ENERGY] = Figure(value, 0.5)
-    assert list(_history(found).logs) == [log(2.0)]
-    assert _history(found).resolution == 0.0
-    found.past[0].entry.figures[ENERGY] = Figure(value, 0.5)
-    assert found.history(ENERGY, 0.02) is None
+    for spoilt, logs in ([1], [log(2.0)]), ([0, 1], None):
+        known: Baseline = baseline((entry(2.0), facts()), (entry(3.0), facts()))
+        found = known.find(entry(), facts())
+        for number in spoilt:
+            found.past[number].entry.figures[ENERGY] = Figure(value, 0.5)
+        history = found.history(ENERGY, 0.02)
+        assert (history and list(history.logs)) == logs
+        assert history is None or history.resolution == 0.0
 
 
 def test_a_figure_that_was_not_to_be_trusted_is_left_out(
@@ -184,14 +185,6 @@ def test_what_is_not_sound_is_left_out_whatever_its_state(
     """A file that was edited may say that an invalid entry has joined."""
     known = baseline((entry(2.0), facts()), (entry(9.0, validity="invalid"), facts()))
     assert list(_history(known.find(entry(), facts())).logs) == [log(2.0)]
-
-
-def test_sessions_that_say_the_same_share_it(entry: Make, facts: Make, session: Make) -> None:
-    """A hundred thousand entries of ten thousand cases have their settings ten thousand times."""
-    nights = [session(f"r{n}", (entry(nodeid=f"t.py::t{'é'}"), facts())) for n in range(2)]
-    first, second = baseline_of("main", nights, NOTHING).find(entry(), facts()).past
-    assert first.entry.settings is second.entry.settings
-    assert first.entry.nodeid is second.entry.nodeid
 
 
 def test_the_coarsest_session_says_what_can_be_told(

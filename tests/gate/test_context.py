@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from pytest_lem.gate.baseline import Found, Past
+from pytest_lem.gate.baseline import Found
 from pytest_lem.gate.context import speed_ratio, surroundings
 from pytest_lem.gate.key import UnderTest
+from pytest_lem.gate.past import past_of
 from pytest_lem.gate.verdict import Cause
 from pytest_lem.results.comparability import comparability
 from pytest_lem.results.entry import Entry
@@ -25,7 +26,7 @@ def found(facts: Make) -> Callable[..., Found]:
 
     def make(*past: Entry, then: Comparability | None = None, on_same_board: bool = True) -> Found:
         before = then or facts()
-        return Found([Past("r", one, before) for one in past], on_same_board=on_same_board)
+        return Found([past_of("r", one, before) for one in past], on_same_board=on_same_board)
 
     return make
 
@@ -170,8 +171,8 @@ def test_what_is_under_test_is_told_from_what_to_what(
     """Settings and facts alike, against the latest session; the rest is not under test."""
     past = Found(
         [
-            Past("r1", entry(settings={"precision": "int4"}), facts({"backend.version": "1.0"})),
-            Past("r2", entry(), facts({"backend.version": "1.1"})),
+            past_of("r1", entry(settings={"precision": "int4"}), facts({"backend.version": "1.0"})),
+            past_of("r2", entry(), facts({"backend.version": "1.1"})),
         ]
     )
     new, now = entry(settings={"precision": "int8"}), facts({"backend.version": "2", "workers": 2})

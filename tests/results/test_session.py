@@ -63,9 +63,9 @@ def stored(session: Session, tmp_path: Path) -> Path:
     return path
 
 
-def _sentence(path: Path) -> str:
+def _sentence(path: Path, *, is_lazy: bool = False) -> str:
     with pytest.raises(LemError) as caught:
-        read_session(path)
+        read_session(path, is_lazy=is_lazy).entries[0].figures.get("ttft_s")
     assert caught.value.kind == "data"
     text, prefix = str(caught.value), f"cannot read the session {path}: "
     assert text.startswith(prefix)
@@ -80,9 +80,20 @@ def _read(path: Path) -> Session | LemError:
         return error
 
 
-def _figure(lines: list[Any]) -> dict[str, Any]:
-    """Return the column of a figure that both entries have, for a change."""
-    return lines[1]["figures"].setdefault("ttft_s", {"values": [1, 1], "resolutions": [0, 0]})
+#: The two columns of a figure that both entries are given.
+TTFT, SHARES = "figures.ttft_s.values", "figures.ttft_s.resolutions"
+
+
+def _parts(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the run and the columns of a session."""
+    _, run, head, *columns = map(json.loads, path.read_text().split("\n")[:-1])
+    return run, dict(zip(head["columns"], columns, strict=True))
+
+
+def _body(run: dict[str, Any], named: dict[str, Any], /, **head: Any) -> str:
+    """Return what follows the first line."""
+    parts = (run, {"entries": 2, "columns": list(named), **head}, *named.values())
+    return "".join(f"{json.dumps(part)}\n" for part in parts)
 
 
 def _sealed(path: Path, body: str, **head: Any) -> Path:
@@ -111,12 +122,13 @@ def test_a_session_says_what_its_run_was(session: Session) -> None:
 
 
 def test_facts_stand_once_however_many_entries_share_them(stored: Path) -> None:
-    """The second line is the run with its facts, the third the columns of the entries."""
-    head, run, columns = map(json.loads, stored.read_text().split("\n")[:-1])
-    assert (head["format"], head["schema_version"]) == ("pytest-lem session", "2.0")
+    """The second line is the run with its facts, the third names the columns that follow."""
+    head = json.loads(stored.read_text().split("\n")[0])
+    run, columns = _parts(stored)
+    assert (head["format"], head["schema_version"]) == ("pytest-lem session", "3.0")
     assert "entries" not in run
     assert set(columns["comparability"]) == set(run["facts"])
-    assert {len(columns[name]) for name in columns if name != "figures"} == {2}
+    assert set(map(len, columns.values())) == {2}
 
 
 @fuzzed
@@ -210,92 +222,134 @@ def test_figures_of_another_definition_are_refused(
         assert f"its figures are defined as in version {version}" in _sentence(tmp_path / "s.jsonl")
 
 
-@pytest.mark.parametrize("version", ["1.0", "3.0", "0.9", "10.0", 3])
+@pytest.mark.parametrize("version", ["1.0", "2.0", "0.9", "10.0", 4])
 def test_another_major_version_is_refused(tmp_path: Path, version: object) -> None:
     """The sentence has both versions, and nobody looks at the seal of another format."""
     path = _sealed(tmp_path / "s.jsonl", "", schema_version=version, sha256="?")
-    assert _sentence(path) == f"its format is {version}, this release reads 2.0"
+    assert _sentence(path) == f"its format is {version}, this release reads 3.0"
 
 
 def test_a_newer_minor_version_is_read(session: Session, stored: Path) -> None:
     """It may have fields that this release does not know."""
-    lines = [json.loads(line) for line in stored.read_text().split("\n")[1:-1]]
-    body = "".join(json.dumps({**line, "added_later": [1]}) + "\n" for line in lines)
-    assert read_session(_sealed(stored, body, schema_version="2.7", added=1)) == session
+    run, columns = _parts(stored)
+    body = _body({**run, "added_later": 1}, {**columns, "added_later": [1]}, added_later=1)
+    assert read_session(_sealed(stored, body, schema_version="3.7", added=1)) == session
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda lines: lines[0].pop("run"), "`run`: Field required"),
-        (lambda lines: lines[1].pop("digest"), "`digest`: Field required"),
+        (lambda run, _: run.pop("run"), "`run`: Field required"),
+        (lambda _, columns: columns.pop("digest"), "`digest`: Field required"),
         (
-            lambda lines: lines[1].update(state=["in", "never"]),
+            lambda _, columns: columns.update(state=["in", "never"]),
             "`state.0`: Input should be 'joined', ",
         ),
         (
-            lambda lines: _figure(lines).update(values=[1.0, float("nan")]),
-            "`figures.ttft_s.values.1`: Input should be a finite number",
+            lambda _, columns: columns.update({TTFT: [1.0, float("nan")]}),
+            f"`{TTFT}.1`: Input should be a finite number",
         ),
         (
-            lambda lines: _figure(lines).update(resolutions=[float("inf"), 0]),
-            "`figures.ttft_s.resolutions.0`: Input should be a finite number",
+            lambda _, columns: columns.update({SHARES: [float("inf"), 0]}),
+            f"`{SHARES}.0`: Input should be a finite number",
         ),
         (
-            lambda lines: _figure(lines).update(resolutions=[None, 0]),
-            "`figures.ttft_s.resolutions.0`: Input should be a valid number",
+            lambda _, columns: columns.update({SHARES: [None, 0]}),
+            f"`{SHARES}.0`: Input should be a valid number",
         ),
+        (lambda _, columns: columns.pop(SHARES), f"`{SHARES}`: "),
+        (lambda _, columns: columns[TTFT].pop(), f"`{TTFT}` has 1 entries, and there are 2"),
+        (lambda _, columns: columns[SHARES].append(0), f"`{SHARES}` has 3 entries, and "),
+        (lambda _, columns: columns["nodeid"].pop(), "`nodeid` has 1 entries, and there are 2"),
+        (lambda _, columns: columns["flags"].append([]), "`flags` has 3 entries, and "),
         (
-            lambda lines: _figure(lines).update(values=[1.0]),
-            "`figures.ttft_s.values` has 1 entries, `key` has 2",
-        ),
-        (
-            lambda lines: _figure(lines).update(resolutions=[0, 0, 0]),
-            "`figures.ttft_s.resolutions` has 3 entries, `key` has 2",
-        ),
-        (lambda lines: lines[1]["nodeid"].pop(), "`nodeid` has 1 entries, `key` has 2"),
-        (lambda lines: lines[1]["flags"].append([]), "`flags` has 3 entries, `key` has 2"),
-        (
-            lambda lines: lines[1]["digest"].__setitem__(1, "x"),
+            lambda _, columns: columns["digest"].__setitem__(1, "x"),
             "`digest.1`: String should match pattern",
         ),
         (
-            lambda lines: next(iter(lines[0]["facts"].values()))["refuse"].update(x=float("inf")),
+            lambda run, _: next(iter(run["facts"].values()))["refuse"].update(x=float("inf")),
             "`facts`: ",
         ),
         (
-            lambda lines: lines[1].update(comparability=["f" * 64] * 2),
+            lambda _, columns: columns.update(comparability=["f" * 64] * 2),
             "the facts ffffffffffff are not in it",
         ),
     ],
 )
+@pytest.mark.parametrize("is_lazy", [False, True])
 def test_what_is_whole_and_wrong_is_told_by_its_place(
-    stored: Path, change: Callable[..., Any], sentence: str
+    stored: Path, change: Callable[..., Any], sentence: str, *, is_lazy: bool
 ) -> None:
-    """A seal says that nothing was changed, and not that it was right."""
-    lines = [json.loads(line) for line in stored.read_text().split("\n")[1:3]]
-    change(lines)
-    body = "".join(f"{json.dumps(line)}\n" for line in lines)
-    assert _sentence(_sealed(stored, body)).startswith(sentence)
+    """A seal says that nothing was changed, and not that it was right; nor when it is found out."""
+    run, columns = _parts(stored)
+    columns |= {TTFT: [1, 1], SHARES: [0, 0]}
+    change(run, columns)
+    assert _sentence(_sealed(stored, _body(run, columns)), is_lazy=is_lazy).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("head", "sentence"),
+    [
+        ({"entries": -1}, "`columns.entries`: Input should be greater than or equal to 0"),
+        ({"entries": 10**9}, "`key` has 2 entries, and there are 1000000000"),
+        ({"columns": None}, "`columns.columns`: Input should be a valid array"),
+        ({"columns": ["key"]}, "it names 1 columns and has "),
+        ({"columns": ["key"] * 4}, "it names 4 columns and has "),
+    ],
+    ids=str,
+)
+def test_columns_that_are_not_those_that_are_named_are_refused(
+    stored: Path, head: dict[str, Any], sentence: str
+) -> None:
+    """However many the third line promises."""
+    assert _sentence(_sealed(stored, _body(*_parts(stored), **head))).startswith(sentence)
+
+
+def test_two_columns_of_one_name_are_refused(stored: Path) -> None:
+    """Nobody could say which of the two counts."""
+    run, columns = _parts(stored)
+    names = ["key", *list(columns)[:-1]]
+    assert _sentence(_sealed(stored, _body(run, columns, columns=names))).startswith("it names ")
 
 
 def test_columns_that_an_older_release_did_not_write_have_their_defaults(
     session: Session, stored: Path
 ) -> None:
     """Those without a default are asked for, and missed."""
-    lines = [json.loads(line) for line in stored.read_text().split("\n")[1:3]]
-    del lines[1]["unjudged"], lines[1]["state"], lines[1]["sm_clock_mhz"]
-    body = "".join(f"{json.dumps(line)}\n" for line in lines)
-    found = read_session(_sealed(stored, body))
+    run, columns = _parts(stored)
+    del columns["unjudged"], columns["state"], columns["sm_clock_mhz"]
+    found = read_session(_sealed(stored, _body(run, columns)))
     expected = [replace(e, unjudged=[], state="never", sm_clock_mhz=None) for e in session.entries]
     assert found.entries == expected
     assert found.entries[0].unjudged is not found.entries[1].unjudged
 
 
+def test_a_lazy_reader_reads_what_it_asks_for(session: Session, stored: Path) -> None:
+    """A column that nobody asks for may be anything; entries ask for all of them."""
+    run, columns = _parts(stored)
+    path = _sealed(stored, _body(run, {**columns, "settings": 5}))
+    table = read_session(path, is_lazy=True).table
+    assert list(table.column("state")) == [entry.state for entry in session.entries]
+    assert table.figures("no such figure").values == [None, None]
+    with pytest.raises(LemError, match="`settings`: Input should be a valid array"):
+        table.entry(0)
+
+
+def test_a_table_of_entries_has_the_columns_of_its_file(session: Session, stored: Path) -> None:
+    """Whether they come from a file or are made of entries, a history sees the same."""
+    made, read = session.table, read_session(stored).table
+    digests = [entry.digest for entry in session.entries]
+    assert [list(table.column("digest")) for table in (made, read)] == [digests, digests]
+    assert made.entry(1) == read.entry(1)
+    ours, theirs = (t.figures("energy_per_call_j") for t in (made, read))
+    assert (list(ours.values), list(ours.resolutions)) == (theirs.values, theirs.resolutions)
+
+
 def test_columns_hold_what_entries_hold(session: Session, stored: Path) -> None:
     """Every field of an entry has its column, and each value is of the type that entries have."""
-    columns = json.loads(stored.read_text().split("\n")[2])
-    assert set(columns) == {field.name for field in fields(Entry)}
+    _, columns = _parts(stored)
+    plain = {name for name in columns if not name.startswith("figures.")}
+    assert plain == {field.name for field in fields(Entry)} - {"figures"}
     assert [replace(entry) for entry in read_session(stored).entries] == session.entries
 
 

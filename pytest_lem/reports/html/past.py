@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_lem.gate.baseline import Past
+from pytest_lem.gate.past import Past
 from pytest_lem.reports.figures import SHORT_NAMES, scaled
 from pytest_lem.reports.html.chart import Chart, axis, colour
 from pytest_lem.reports.html.markup import label
@@ -19,7 +19,7 @@ ENERGIES = ("energy_per_output_token_j", "energy_per_input_token_j", "energy_per
 def history(view: View, past: Sequence[Past]) -> Chart | None:
     """Return the energy of a case over the sessions; None where the history has none of it."""
     name = next((n for n in ENERGIES if n in METRICS and _now(view, n) is not None), None)
-    known = [(p.session, f.value) for p in past if name and (f := p.entry.figures.get(name))]
+    known = [(p.night.run, f.value) for p in past if name and (f := p.entry.figures.get(name))]
     if name is None or not known:
         return None
     now = _now(view, name) or 0.0

@@ -134,7 +134,9 @@ def stored_run() -> Callable[..., StoredRun]:
         summary = summary_of(session_of(run, records, {}), (), "")
         if gate:
             summary.compare(gate)
-        found = Sampled(summary=summary, load=lambda: (Path(), run_file), past=past or {})
+        found = Sampled(
+            summary=summary, load=lambda: (Path(), run_file), load_past=lambda: past or {}
+        )
         found.__dict__["given"] = series
         return found
 

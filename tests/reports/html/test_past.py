@@ -1,6 +1,6 @@
 """A case over the sessions of a baseline."""
 
-from pytest_lem.gate.baseline import Past
+from pytest_lem.gate.past import past_of
 from pytest_lem.reports.html.past import history
 from pytest_lem.results.comparability import NOTHING_KNOWN
 from pytest_lem.results.entry import entry_of
@@ -9,7 +9,7 @@ from pytest_lem.results.entry import entry_of
 def test_sessions_and_this_run_are_told_apart_by_sign(call, view):
     """The line is the history, and a diamond is now."""
     past = [
-        Past(f"run-{n}", entry_of([call(joules=joules)]), NOTHING_KNOWN)
+        past_of(f"run-{n}", entry_of([call(joules=joules)]), NOTHING_KNOWN)
         for n, joules in enumerate((4.0, 8.0))
     ]
     chart = history(view(call(joules=12.0)), past)
@@ -21,6 +21,6 @@ def test_sessions_and_this_run_are_told_apart_by_sign(call, view):
 
 def test_without_a_history_or_a_figure_there_is_no_chart(call, view):
     """Nothing is drawn of what is not known."""
-    past = [Past("run", entry_of([call()]), NOTHING_KNOWN)]
+    past = [past_of("run", entry_of([call()]), NOTHING_KNOWN)]
     assert history(view(call()), []) is None
     assert history(view(call(joules=None)), past) is None
