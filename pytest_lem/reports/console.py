@@ -28,5 +28,5 @@ def text_from(parts: Iterable[RenderableType], *, width: int, is_colored: bool) 
         legacy_windows=False,
     )
     for part in parts:
-        console.print(part)
+        console.print(part, crop=False)  # tables fit, and texts are folded
     return buffer.getvalue()

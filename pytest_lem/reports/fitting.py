@@ -10,9 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_lem.reports.figures import UNKNOWN
+from pytest_lem.reports.grid import GAP
 
-#: Spaces between columns.
-GAP = 2
 #: Width that a name needs at most before it is folded.
 NAME_WIDTH = 40
 #: Narrower than this, folded names cannot be read.
@@ -42,11 +41,6 @@ def is_too_narrow(names: Iterable[int], figures: Iterable[int], width: int) -> b
     """Tell whether figures would be cut, or names folded beyond recognition."""
     least = sum(min(_LEAST_NAME, name) + GAP for name in names) - GAP
     return least + sum(figure + GAP for figure in figures) > width
-
-
-def plain_table() -> Table:
-    """Return a table without lines around it."""
-    return Table(box=None, pad_edge=False, header_style="bold")
 
 
 def stacked(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from rich.console import RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from pytest_lem.energy.reading import Tier
 from pytest_lem.reports.derived import derived_lines
 from pytest_lem.reports.figures import ESTIMATE_MARK, UNKNOWN, scaled
-from pytest_lem.reports.fitting import GAP, kept, plain_table
+from pytest_lem.reports.fitting import kept
+from pytest_lem.reports.grid import GAP, Column, grid
 from pytest_lem.reports.marks import marked
 from pytest_lem.results.record import EnergyRecord, PhaseRecord, Record, RoundRecord
 from pytest_lem.results.statistics import expanded, root_sum, total
@@ -74,21 +74,11 @@ def ledger(record: Record, width: int) -> list[RenderableType]:
     return [*parts, _indented(_table(cells, width - _INDENT))]
 
 
-def _table(rows: Sequence[Sequence[str]], width: int) -> Table:
+def _table(rows: Sequence[Sequence[str]], width: int) -> RenderableType:
     widths = {head: max(len(head), *(len(r[n]) for r in rows)) for n, head in enumerate(_HEADS)}
     shown = kept(widths, _DISPENSABLE, width + GAP)
-    table = plain_table()
-    for head in shown:
-        is_name = head in _NAMES
-        table.add_column(
-            head,
-            justify="left" if is_name else "right",
-            no_wrap=not is_name,
-            overflow="fold",
-        )
-    for row in rows:
-        table.add_row(*(Text(row[_HEADS.index(head)]) for head in shown))
-    return table
+    columns = [Column(head, is_number=head not in _NAMES) for head in shown]
+    return grid(columns, [[row[_HEADS.index(head)] for head in shown] for row in rows], width)
 
 
 def _lines(record: Record) -> Iterator[_Line]:

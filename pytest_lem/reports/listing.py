@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from rich.table import Table
-from rich.text import Text
-
 from pytest_lem.reports.console import text_from
-
-#: Spaces between columns.
-_GAP = 2
+from pytest_lem.reports.grid import GAP, Column, grid
 
 
 def listing(
@@ -28,17 +23,9 @@ def listing(
     Columns of numbers, and those named as `whole`, are not folded. Where it is narrow, those that
     are dispensable are given up, the first first.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold")
     kept = _kept(heads, rows, width, dispensable)
-    for head in (heads[n] for n in kept):
-        table.add_column(
-            Text(head),
-            justify="right" if head in numbers else "left",
-            overflow="fold",
-            no_wrap=head in numbers or head in whole,
-        )
-    for row in rows:
-        table.add_row(*(Text(row[n]) for n in kept))
+    columns = [Column(heads[n], heads[n] in numbers, heads[n] in whole) for n in kept]
+    table = grid(columns, [[row[n] for n in kept] for row in rows], width)
     return text_from([table], width=width, is_colored=is_colored)
 
 
@@ -49,7 +36,7 @@ def _kept(
     kept = list(range(len(heads)))
     widths = [max(len(head), *(len(row[n]) for row in rows)) for n, head in enumerate(heads)]
     for head in dispensable:
-        if sum(widths[n] + _GAP for n in kept) - _GAP <= width:
+        if sum(widths[n] + GAP for n in kept) - GAP <= width:
             break
         kept = [n for n in kept if heads[n] != head]
     return kept

@@ -15,7 +15,8 @@ from pytest_lem.reports.cells import (
     title_of,
 )
 from pytest_lem.reports.console import text_from
-from pytest_lem.reports.fitting import is_too_narrow, kept, plain_table, stacked, wanted
+from pytest_lem.reports.fitting import is_too_narrow, kept, stacked, wanted
+from pytest_lem.reports.grid import Column, grid
 from pytest_lem.reports.rows import Row
 from pytest_lem.reports.summary import Summary
 from pytest_lem.reports.verdicts import render_verdicts
@@ -62,20 +63,17 @@ def _table(
     """Return a table, of which nothing is given up that somebody chose; lines where it is cut."""
     labels = list(rows[0].labels)
     named = [max(len(label), *(len(label_of(r, label)) for r in rows)) for label in labels]
-    widths = {n: max(len(title_of(n)), *(len(figure_cell(r, n)) for r in rows)) for n in columns}
+    cells = {name: [figure_cell(row, name) for row in rows] for name in columns}
+    widths = {name: max(map(len, (title_of(name), *found))) for name, found in cells.items()}
     shown = kept(widths, () if is_chosen else DISPENSABLE, width - wanted(named))
     if is_too_narrow(named, [widths[name] for name in shown], width):
         return [part for row in rows for part in _stacked(row, labels, shown)]
-    table = plain_table()
-    for label in labels:
-        table.add_column(Text(label), overflow="fold")
-    for name in shown:
-        table.add_column(title_of(name), justify="right", no_wrap=True)
-    for row in rows:
-        cells = [label_of(row, label) for label in labels]
-        cells += [figure_cell(row, name) for name in shown]
-        table.add_row(*map(Text, cells), style=_style(row))
-    return [table]
+    heads = [*map(Column, labels), *(Column(title_of(n), is_number=True) for n in shown)]
+    lines = [
+        [*(label_of(r, x) for x in labels), *(cells[n][i] for n in shown)]
+        for i, r in enumerate(rows)
+    ]
+    return [grid(heads, lines, width, styles=list(map(_style, rows)))]
 
 
 def _stacked(row: Row, labels: Sequence[str], shown: Sequence[str]) -> list[RenderableType]:

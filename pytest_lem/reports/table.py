@@ -23,16 +23,16 @@ from pytest_lem.reports.figures import (
 from pytest_lem.reports.fitting import (
     is_too_narrow,
     kept,
-    plain_table,
     stacked,
     wanted,
 )
+from pytest_lem.reports.grid import Column, grid
 from pytest_lem.reports.idle import idle_cell
 from pytest_lem.reports.ledger import ledger
 from pytest_lem.reports.marks import marked
 from pytest_lem.results.record import Metric, Record
 
-Column = tuple[str, Callable[[Record], str]]
+Shown = tuple[str, Callable[[Record], str]]
 
 
 def _options(record: Record) -> str:
@@ -56,9 +56,9 @@ def _failed(record: Record) -> str:
     return f"{share:.1%}" if share else UNKNOWN
 
 
-_CYCLE: Column = ("cycle", lambda r: str(r.cycle or ""))
-_IDLE: Column = ("idle", idle_cell)
-_INFER_NAMES: tuple[Column, ...] = (
+_CYCLE: Shown = ("cycle", lambda r: str(r.cycle or ""))
+_IDLE: Shown = ("idle", idle_cell)
+_INFER_NAMES: tuple[Shown, ...] = (
     ("backend", _setting("backend")),
     ("model", lambda r: str(r.case.settings.model).rstrip("/").rpartition("/")[2]),
     ("precision", _precision),
@@ -67,7 +67,7 @@ _INFER_NAMES: tuple[Column, ...] = (
     ("options", _options),
     _CYCLE,
 )
-_INFER_FIGURES: tuple[Column, ...] = (
+_INFER_FIGURES: tuple[Shown, ...] = (
     ("J/token", lambda r: energy(per_token(r), "J")),
     ("token/s", lambda r: rate(r.metrics["output_throughput_tok_s"])),
     ("TTFT", lambda r: plain(r.metrics["ttft_s"], "s")),
@@ -77,12 +77,12 @@ _INFER_FIGURES: tuple[Column, ...] = (
     _IDLE,
     ("memory", lambda r: plain(_memory(r), "B")),
 )
-_SERVE_NAMES: tuple[Column, ...] = (
+_SERVE_NAMES: tuple[Shown, ...] = (
     *_INFER_NAMES[:3],
     ("traffic", lambda r: r.case.key.split("/")[4]),
     *_INFER_NAMES[4:],
 )
-_SERVE_FIGURES: tuple[Column, ...] = (
+_SERVE_FIGURES: tuple[Shown, ...] = (
     ("J/token", lambda r: energy(per_token(r), "J")),
     ("J/good request", lambda r: energy(r.metrics["energy_per_good_request_j"], "J")),
     ("good/s", lambda r: rate(r.metrics["goodput_req_s"])),
@@ -95,8 +95,8 @@ _SERVE_FIGURES: tuple[Column, ...] = (
     ("power", lambda r: _power_mark(r) + plain(r.metrics["power_mean_w"], "W")),
     _IDLE,
 )
-_CALL_NAMES: tuple[Column, ...] = (("case", lambda r: r.case.key), _CYCLE)
-_CALL_FIGURES: tuple[Column, ...] = (
+_CALL_NAMES: tuple[Shown, ...] = (("case", lambda r: r.case.key), _CYCLE)
+_CALL_FIGURES: tuple[Shown, ...] = (
     ("J/call", lambda r: energy(r.metrics["energy_per_call_j"], "J")),
     ("J/unit", lambda r: energy(r.metrics["energy_per_unit_j"], "J")),
     ("unit", lambda r: str((r.case.settings.model_extra or {}).get("unit") or UNKNOWN)),
@@ -112,8 +112,8 @@ class _Kind(NamedTuple):
     """How cases of a kind are shown. `dispensable` is given up where it is narrow, in its order."""
 
     name: str
-    names: Sequence[Column]
-    figures: Sequence[Column]
+    names: Sequence[Shown]
+    figures: Sequence[Shown]
     dispensable: Sequence[str]
 
 
@@ -165,7 +165,7 @@ def _table(rows: Sequence[Record], kind: _Kind, width: int) -> list[RenderableTy
     figures = [(name, known[name]) for name in shown]
     is_narrow = is_too_narrow(named, [widths[name] for name in shown], width)
     draw = _stack if is_narrow else _grid
-    return [*([Text(shared, style="bold")] if shared else []), *draw(rows, varying, figures)]
+    return [*([Text(shared, style="bold")] if shared else []), *draw(rows, varying, figures, width)]
 
 
 def _dispensable(kind: _Kind, known: Collection[str]) -> list[str]:
@@ -174,22 +174,19 @@ def _dispensable(kind: _Kind, known: Collection[str]) -> list[str]:
 
 
 def _grid(
-    rows: Sequence[Record], names: Sequence[Column], figures: Sequence[Column]
+    rows: Sequence[Record], names: Sequence[Shown], figures: Sequence[Shown], width: int
 ) -> list[RenderableType]:
     """Return a table with a column for each name and figure."""
-    table = plain_table()
-    for name, _ in names:
-        table.add_column(name, overflow="fold")
-    for name, _ in figures:
-        table.add_column(name, justify="right", no_wrap=True)
-    for record in rows:
-        first, *others = (cell(record) for _, cell in (*names, *figures))
-        table.add_row(*map(Text, (_marked(record, first), *others)), style=_style(record))
-    return [table]
+    heads = [Column(name) for name, _ in names]
+    heads += [Column(name, is_number=True) for name, _ in figures]
+    lines = [[cell(record) for _, cell in (*names, *figures)] for record in rows]
+    for line, record in zip(lines, rows, strict=True):
+        line[0] = _marked(record, line[0])
+    return [grid(heads, lines, width, styles=list(map(_style, rows)))]
 
 
 def _stack(
-    rows: Sequence[Record], names: Sequence[Column], figures: Sequence[Column]
+    rows: Sequence[Record], names: Sequence[Shown], figures: Sequence[Shown], _: int
 ) -> list[RenderableType]:
     """Return lines for each row, where a table would be cut."""
     return [
@@ -208,7 +205,7 @@ def _spoken(name: str, cell: str) -> str:
     return f"{name} {cell}" if cell.isdecimal() else cell
 
 
-def _width(column: Column, rows: Sequence[Record]) -> int:
+def _width(column: Shown, rows: Sequence[Record]) -> int:
     return max(len(column[0]), *(len(column[1](r)) for r in rows))
 
 

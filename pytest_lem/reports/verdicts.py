@@ -15,10 +15,10 @@ from pytest_lem.reports.figures import SHORT_NAMES, UNKNOWN, counted
 from pytest_lem.reports.fitting import (
     is_too_narrow,
     kept,
-    plain_table,
     stacked_figures,
     wanted,
 )
+from pytest_lem.reports.grid import Column, grid
 from pytest_lem.results.comparison import Comparison
 
 _STYLES = {
@@ -67,10 +67,10 @@ def _parts(comparison: Comparison) -> str:
     return f"{parts['power_pct']:+.1f} %, {parts['speed_pct']:+.1f} %" if parts else UNKNOWN
 
 
-Column = tuple[str, Callable[[Comparison], str]]
+Shown = tuple[str, Callable[[Comparison], str]]
 
 _CHANGE = "change [95 %]"
-_FIGURES: tuple[Column, ...] = (
+_FIGURES: tuple[Shown, ...] = (
     (_CHANGE, lambda c: change_text(c) or UNKNOWN),
     ("power, speed", _parts),
     ("found from", lambda c: UNKNOWN if c.mde is None else f"{100 * c.mde:.1f} %"),
@@ -96,19 +96,16 @@ def _table(comparisons: Sequence[Comparison], width: int) -> list[RenderableType
     shown = [(name, dict(_FIGURES)[name]) for name in kept(widths, _DISPENSABLE, room)]
     if is_too_narrow(named, [*fixed, *(widths[name] for name, _ in shown)], width):
         return [part for c in ordered for part in _lines(c, shown)]
-    table = plain_table()
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("case", overflow="fold")
-    table.add_column("figure", no_wrap=True)
-    for name, _ in shown:
-        table.add_column(name, justify="right", no_wrap=True)
-    for c in ordered:
-        word = Text(_word(c), style=_style(c))
-        table.add_row(word, Text(c.case), _figure(c), *(cell(c) for _, cell in shown))
-    return [table]
+    columns = [Column("verdict", is_whole=True), Column("case"), Column("figure", is_whole=True)]
+    columns += [Column(name, is_number=True) for name, _ in shown]
+    rows = [
+        [_word(c), c.case, _figure(c), *(cells[name][n] for name, _ in shown)]
+        for n, c in enumerate(ordered)
+    ]
+    return [grid(columns, rows, width, styles=list(map(_style, ordered)), is_first_styled=True)]
 
 
-def _lines(c: Comparison, shown: Sequence[Column]) -> list[RenderableType]:
+def _lines(c: Comparison, shown: Sequence[Shown]) -> list[RenderableType]:
     """Return a comparison as lines, the verdict and the case in the first."""
     first = Text.assemble((_word(c), _style(c)), " ", c.case)
     others = [(name, cell(c)) for name, cell in shown if name != _CHANGE]
