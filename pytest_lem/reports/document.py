@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
-
-from pydantic_core import to_json, to_jsonable_python
 
 from pytest_lem.reports.bootstrap import CONFIDENCE
 from pytest_lem.reports.material import Material
 from pytest_lem.reports.rows import Estimate, Row
 from pytest_lem.reports.summary import Summary
 from pytest_lem.results.entry import FIGURES
+from pytest_lem.results.jsonbytes import json_bytes
 
 
 class JsonReport:
@@ -35,11 +33,7 @@ def document(summary: Summary) -> bytes:
     That of several runs has one of these for each, in the list `runs`. Figures are in the unit that
     stands beside them; what is not known is null, with the reason.
     """
-    try:
-        return to_json(_content(summary), inf_nan_mode="null") + b"\n"
-    except ValueError:  # half of a surrogate pair, for which there are escapes but no bytes
-        plain = to_jsonable_python(_content(summary), inf_nan_mode="null")
-        return json.dumps(plain).encode() + b"\n"
+    return json_bytes(lambda: _content(summary))
 
 
 def _content(summary: Summary) -> dict[str, Any]:

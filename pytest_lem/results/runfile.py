@@ -14,6 +14,7 @@ from pytest_lem.replace import replace
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.definitions import DEFINITIONS_VERSION
 from pytest_lem.results.journal import read_journal
+from pytest_lem.results.jsonbytes import json_bytes
 from pytest_lem.results.migration import migrate
 from pytest_lem.results.record import Record, Stored
 from pytest_lem.results.run import Run
@@ -37,9 +38,8 @@ class RunFile(Stored):
 
 def write_run(run_file: RunFile, path: Path) -> None:
     """Write atomically: a reader sees the old file or the whole new one."""
-    text = json.dumps(run_file.model_dump(mode="json"), allow_nan=False, indent=1) + "\n"
     try:
-        replace(path, text.encode())
+        replace(path, json_bytes(lambda: run_file, indent=1))
     except OSError as error:
         raise LemError(
             f"cannot write the results to {path} ({_why(error)}); they are kept in the journal",

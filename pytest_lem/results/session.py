@@ -158,7 +158,11 @@ def _sealed_body(path: Path) -> bytes:
     if form != FORMAT:
         raise unreadable(path, "it is damaged or no session of pytest-lem")
     if version.partition(".")[0] != SESSION_VERSION.partition(".")[0]:
-        raise unreadable(path, f"its format is {version}, this release reads {SESSION_VERSION}")
+        raise unreadable(
+            path,
+            f"its format is {version}, this release reads {SESSION_VERSION}; save anew, or name the "
+            "run file of that run instead",
+        )
     if hashlib.sha256(body).hexdigest() != seal:
         raise unreadable(
             path,

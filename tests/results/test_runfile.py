@@ -124,6 +124,21 @@ def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     assert _sentence(tmp_path / "no.json") == "No such file or directory"
 
 
+@pytest.mark.parametrize("name", ["t.py::t[é\u2028漢]", "half of a pair \udc80"])
+def test_every_text_is_written(run_file: RunFile, tmp_path: Path, name: str) -> None:
+    """Also the name of a file in no encoding, for which there are escapes and no bytes."""
+    run_file.records[0].nodeid = name
+    write_run(run_file, tmp_path / "run.json")
+    assert read_run(tmp_path / "run.json").records[0].nodeid == name
+
+
+def test_what_is_no_number_is_unknown(run_file: RunFile, tmp_path: Path) -> None:
+    """A reader of JSON finds null, and no word that JSON does not have."""
+    run_file.extensions = {"x": {"a": float("nan"), "b": float("inf"), "c": 1.5}}
+    write_run(run_file, tmp_path / "run.json")
+    assert read_run(tmp_path / "run.json").extensions == {"x": {"a": None, "b": None, "c": 1.5}}
+
+
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
 def test_figures_that_are_no_numbers_are_refused(stored: Path, value: str) -> None:
     """The sentence names the place of the figure."""

@@ -226,7 +226,10 @@ def test_figures_of_another_definition_are_refused(
 def test_another_major_version_is_refused(tmp_path: Path, version: object) -> None:
     """The sentence has both versions, and nobody looks at the seal of another format."""
     path = _sealed(tmp_path / "s.jsonl", "", schema_version=version, sha256="?")
-    assert _sentence(path) == f"its format is {version}, this release reads 3.0"
+    assert _sentence(path) == (
+        f"its format is {version}, this release reads 3.0; save anew, or name the run file of that "
+        "run instead"
+    )
 
 
 def test_a_newer_minor_version_is_read(session: Session, stored: Path) -> None:

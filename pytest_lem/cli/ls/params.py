@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pytest_lem.cli.printing import complain
 from pytest_lem.config.parameter import Parameter, option_parameters, settings_parameters
 from pytest_lem.errors import LemError
 from pytest_lem.registry import BACKENDS, entries, find
@@ -31,7 +32,7 @@ def run(*, backend: str | None, is_json: bool) -> int:
     try:
         names = sorted(entries(BACKENDS)) if backend is None else [find(BACKENDS, backend).name]
     except LemError as error:
-        _complain(str(error))
+        complain(str(error))
         return 2
     settings = settings_parameters() if backend is None else []
     options = {name: found for name in names if (found := _options(name)) is not None}
@@ -50,7 +51,7 @@ def _options(name: str) -> list[Parameter] | None:
     try:
         return option_parameters(find(BACKENDS, name).load().Options, f"backends.{name}.")
     except Exception as error:  # noqa: BLE001 - a stranger's code, whatever is wrong with it
-        _complain(
+        complain(
             f"the options of the backend `{name}` cannot be listed "
             f"({type(error).__name__}: {error}); install its package anew, or remove it"
         )
@@ -92,7 +93,3 @@ def _takes(parameter: Parameter) -> Iterator[str]:
         yield f"such as {', '.join(map(json.dumps, parameter.examples))}"
     if parameter.gpu_examples:
         yield f"on a GPU {', '.join(map(json.dumps, parameter.gpu_examples))}"
-
-
-def _complain(sentence: str) -> None:
-    print(sentence, file=sys.stderr)  # noqa: T201 - the output of a command
