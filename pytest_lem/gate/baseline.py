@@ -22,6 +22,9 @@ from pytest_lem.results.session import Session
 #: Scatter between boards of one kind, assumed where the history has none of the same board.
 OTHER_BOARD_CV = 0.05
 
+#: Logarithms of a figure, the coarsest resolution, and how many sessions are behind them.
+_Logarithms = tuple[Sequence[float], float, int]
+
 
 @dataclass(slots=True)
 class Found:
@@ -39,8 +42,7 @@ class Found:
     on_same_board: bool = True
     differing: Sequence[Difference] = ()
     is_ambiguous: bool = False
-
-    _logs: dict[str, tuple[Sequence[float], float, int] | None] = field(default_factory=dict)
+    _known: dict[str, _Logarithms | None] = field(default_factory=dict, init=False, repr=False)
 
     def history(self, metric: str, prior_cv: float, resolution: float = 0.0) -> History | None:
         """Return the history of a figure, or None where no session has it.
@@ -59,17 +61,17 @@ class Found:
         found = self._logarithms(metric)
         return fsum(found[0]) / len(found[0]) if found else None
 
-    def _logarithms(self, metric: str) -> tuple[Sequence[float], float, int] | None:
-        """Return those that count, the coarsest resolution, and how many sessions are behind them.
+    def _logarithms(self, metric: str) -> _Logarithms | None:
+        """Return those that count; None where there are none.
 
         Sessions on other boards count once for each board: more of them on one board say nothing
         of how boards differ.
         """
-        if metric not in self._logs:
-            self._logs[metric] = self._collected(metric)
-        return self._logs[metric]
+        if metric not in self._known:
+            self._known[metric] = self._collected(metric)
+        return self._known[metric]
 
-    def _collected(self, metric: str) -> tuple[Sequence[float], float, int] | None:
+    def _collected(self, metric: str) -> _Logarithms | None:
         rows = [past.night.logs(metric)[past.row] for past in self.past]
         known = [row for row in rows if row is not None]
         if not known:

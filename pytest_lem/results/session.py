@@ -160,8 +160,8 @@ def _sealed_body(path: Path) -> bytes:
     if version.partition(".")[0] != SESSION_VERSION.partition(".")[0]:
         raise unreadable(
             path,
-            f"its format is {version}, this release reads {SESSION_VERSION}; save anew, or name the "
-            "run file of that run instead",
+            f"its format is {version}, this release reads {SESSION_VERSION}; save anew, or name "
+            "the run file of that run instead",
         )
     if hashlib.sha256(body).hexdigest() != seal:
         raise unreadable(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -109,13 +110,14 @@ class StoredTable(Sequence[Entry]):
         return found
 
     def check(self) -> None:
-        """Validate every column."""
-        for name in PLAIN:
-            self.column(name)
-        for name in self.figure_names:
-            self.figures(name)
+        """Validate every column, and keep none: most of them nobody will ask for."""
+        unread = [name for name in self.figure_names if name not in self._figures]
+        for name in chain(PLAIN, chain.from_iterable(map(columns_of, unread))):
+            if name not in self._columns:
+                column_from(self._lines.get(name), name, self._count, self._origin)
 
     def _read(self, name: str) -> list[Any]:
+        """Validate a column; its line is not needed again."""
         return column_from(self._lines.pop(name, None), name, self._count, self._origin)
 
     def _read_figures(self, name: str) -> Figures:
