@@ -13,6 +13,7 @@ class Flag(StrEnum):
     CONTENDED = "contended"
     DUPLICATE_KEY = "duplicate_key"
     ESTIMATED = "estimated"
+    FAILED_OUTSIDE = "failed_outside"
     GRAPHICS_PROCESS = "graphics_process"
     IDLE_DRIFT = "idle_drift"
     MEMORY_LEFT = "memory_left"
@@ -81,6 +82,8 @@ _TEXTS: dict[str, str] = {
     Flag.DUPLICATE_KEY: "another test of this run measured the same case; change one of them or "
     "give its workload another name",
     Flag.ESTIMATED: "energy is an estimate from CPU time, not a measurement",
+    Flag.FAILED_OUTSIDE: "requests failed that were due before a window opened or after it closed; "
+    "they count in no figure, but the server was in trouble (its log may say why)",
     Flag.GRAPHICS_PROCESS: "a desktop or another graphics process was on the GPU before the work "
     "began; it was idle, but a headless machine measures better",
     Flag.IDLE_DRIFT: "idle power differed by more than 2 W and 3 % before and after the rounds, so "

@@ -2,8 +2,9 @@
 
 Both send the same prompts in the same order as plain completions to one vLLM server, evenly at the
 same rate, with the same number of output tokens and prefix caching off. vLLM's benchmark counts
-from its first request to the last answer, the harness in a window behind a ramp, whose prompts
-come last for vLLM's benchmark: differences are set beside how much each tool differs from itself.
+from its start, one gap before its first request, to the last answer, the harness in a window behind
+a ramp, whose prompts come last for vLLM's benchmark: the rates are therefore shown over the span of
+vLLM's benchmark as well. Differences are set beside how much each tool differs from itself.
 Special tokens are sent as text: a token without any is the first one for vLLM's benchmark, and
 none for the harness. The harness runs a second time without its looks at the server's metrics, to
 show what they cost.
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pytest_lem.backends.models import locate
 from pytest_lem.backends.openai.options import OpenAiOptions
@@ -43,6 +44,9 @@ FIGURES = {
     "output_throughput": "output_throughput_tok_s",
     "request_throughput": "request_throughput_req_s",
 }
+#: Ours that are of another span than theirs, and what they are called over theirs.
+RATES = ("output_throughput_tok_s", "request_throughput_req_s")
+_TO_THE_LAST = "{}, to the last answer"
 _THEIRS = (
     "import argparse; from vllm.benchmarks.serve import add_cli_args, main; "
     "parser = argparse.ArgumentParser(); add_cli_args(parser); main(parser.parse_args())"
@@ -125,10 +129,11 @@ def theirs(place: Place, asked: argparse.Namespace, turn: int) -> dict[str, floa
                 "--disable-shuffle"]  # fmt: skip
     _run([sys.executable, "-c", _THEIRS, *flags, *switches])
     told = json.loads(result.read_text())
-    return {
+    figures = {
         our: told[their] / 1000 if their.endswith("_ms") else told[their]
         for their, our in FIGURES.items()
     }
+    return figures | {_TO_THE_LAST.format(name): figures[name] for name in RATES}
 
 
 def ours(place: Place, asked: argparse.Namespace, turn: int, *, metrics: str) -> dict[str, float]:
@@ -151,8 +156,21 @@ def ours(place: Place, asked: argparse.Namespace, turn: int, *, metrics: str) ->
         [*command, "--lem-backend=openai", f"--lem-model={model}", *flags,
          f"--lem-json={result}", f"--lem-store={folder / 'store'}"]
     )  # fmt: skip
-    metrics = json.loads(result.read_text())["records"][0]["metrics"]
-    return {name: metrics[name]["value"] for name in FIGURES.values()}
+    record = json.loads(result.read_text())["records"][0]
+    figures = {name: record["metrics"][name]["value"] for name in FIGURES.values()}
+    return figures | to_the_last_answer(record["rounds"][0]["requests"], asked.rate)
+
+
+def to_the_last_answer(requests: list[dict[str, Any]], rate: float) -> dict[str, float]:
+    """Return our rates over their span, for the requests that were due in the window.
+
+    vLLM's benchmark waits for one gap before its first request, and divides by that too.
+    """
+    answered = [request for request in requests if request["error"] is None]
+    first_s = min(request["scheduled"] for request in requests) - 1 / rate
+    span_s = max(request["done"] for request in answered) - first_s
+    counts = (sum(request["output_tokens"] for request in answered), len(answered))
+    return {_TO_THE_LAST.format(n): count / span_s for n, count in zip(RATES, counts, strict=True)}
 
 
 def _run(command: list[str]) -> None:
@@ -163,10 +181,10 @@ def _run(command: list[str]) -> None:
 
 def _print(found: list[dict[str, dict[str, float]]]) -> None:
     tools = list(found[0])
-    print(f"{'figure':26}" + "".join(f"{tool:>30}" for tool in tools))
-    for name in FIGURES.values():
+    print(f"{'figure':46}" + "".join(f"{tool:>30}" for tool in tools))
+    for name in found[0][tools[0]]:
         columns = [[turn[tool][name] for turn in found] for tool in tools]
-        print(f"{name:26}" + "".join(f"{_spread(column):>30}" for column in columns))
+        print(f"{name:46}" + "".join(f"{_spread(column):>30}" for column in columns))
 
 
 def _spread(values: list[float]) -> str:

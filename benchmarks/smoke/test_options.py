@@ -1,4 +1,4 @@
-"""A minimal run for every value of everything that a backend can be told.
+"""A minimal run for every example of what a backend can be told, on this machine.
 
 `pytest benchmarks/smoke --lem-backend=vllm`; with `--lem-examples=one` each option is tried once.
 The tests follow from the backends' own declarations, so a new option needs no new test. Options

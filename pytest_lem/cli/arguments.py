@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 STORE = Path(".lem")
+#: How a list can be printed, the default first.
+FORMS = ("table", "json", "csv")
 
 
 def add_command(parent: Any, name: str, short: str, long: str, epilog: str) -> Any:
@@ -28,6 +30,25 @@ def add_store(parser: Any) -> None:
         default=STORE,
         metavar="DIR",
         help="folder of runs and baselines (default: .lem)",
+    )
+
+
+def add_format(parser: Any) -> None:
+    """Add `--format` of a list, with `--json` as a short word for one of them."""
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument(
+        "--format",
+        choices=FORMS,
+        default=FORMS[0],
+        help="how it is printed: for people (default), or for programs, with plain values",
+    )
+    one.add_argument(
+        "--json",
+        dest="format",
+        action="store_const",
+        const="json",
+        default=FORMS[0],
+        help="short for --format json",
     )
 
 

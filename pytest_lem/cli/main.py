@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_lem.cli.arguments import add_format
 from pytest_lem.cli.sending import add_push
 from pytest_lem.cli.showing import add_report
 from pytest_lem.cli.stored import add_baseline, add_bisect, add_clean, add_lists
@@ -133,11 +134,11 @@ def _add_ls(commands: Any) -> None:
     )
     params.set_defaults(run=_list_params)
     params.add_argument("--backend", metavar="NAME", help="only the options of this backend")
-    params.add_argument("--json", action="store_true", help="print one JSON document")
+    add_format(params)
     for noun, what in _NAMED.items():
         named = nouns.add_parser(noun, help=what, description=f"List {what}.")
         named.set_defaults(run=_list_named)
-        named.add_argument("--json", action="store_true", help="print one JSON document")
+        add_format(named)
     add_lists(nouns)
 
 
@@ -158,14 +159,14 @@ def _doctor(arguments: argparse.Namespace) -> int:
 def _list_params(arguments: argparse.Namespace) -> int:
     from pytest_lem.cli.ls import params
 
-    return params.run(backend=arguments.backend, is_json=arguments.json)
+    return params.run(backend=arguments.backend, form=arguments.format)
 
 
 def _list_named(arguments: argparse.Namespace) -> int:
     from pytest_lem.cli.ls import backends, datasets, presets
 
     lists = {"backends": backends.run, "datasets": datasets.run, "presets": presets.run}
-    return lists[arguments.noun](is_json=arguments.json)
+    return lists[arguments.noun](form=arguments.format)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.results.columns import OtherFormatError
 from pytest_lem.results.runfile import RunFile, read_run
 from pytest_lem.results.runstream import RunStream
 from pytest_lem.results.session import Session
@@ -72,7 +73,14 @@ def read_at(path: Path) -> Session:
     if path.is_dir():
         path = next((path / name for name in RUN_FILES if (path / name).exists()), path)
     # A name would be looked up in a store; this is a path, however short.
-    sessions = Store(path).read(str(path) if path.is_absolute() else f"./{path}", Path())
+    place = str(path) if path.is_absolute() else f"./{path}"
+    try:
+        sessions = Store(path).read(place, Path())
+    except OtherFormatError:
+        found = next((path.parent / n for n in RUN_FILES[1:] if (path.parent / n).exists()), None)
+        if path.name != _SESSION or found is None:
+            raise
+        return read_at(found)  # the session is made anew
     if len(sessions) > 1:
         raise _wrong(f"{path} is a folder of {len(sessions)} sessions; name one of them")
     return sessions[0]

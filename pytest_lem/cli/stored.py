@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pytest_lem.cli.arguments import add_command, add_store
+from pytest_lem.cli.arguments import add_command, add_format, add_store
 
 _CLEAN_EPILOG = """\
 exit status:
@@ -56,6 +56,7 @@ def add_lists(nouns: Any) -> None:
         nouns, "runs", "runs in the store", "List the runs, the oldest first.", _LIST_EPILOG
     )
     runs.set_defaults(run=_list_runs)
+    add_format(runs)
     add_store(runs)
     baselines = add_command(
         nouns,
@@ -69,6 +70,7 @@ def add_lists(nouns: Any) -> None:
     baselines.add_argument(
         "key", nargs="?", metavar="KEY", help="the sessions of this case, by its key or beginning"
     )
+    add_format(baselines)
     add_store(baselines)
 
 
@@ -171,13 +173,13 @@ def _bisect(arguments: argparse.Namespace) -> int:
 def _list_runs(arguments: argparse.Namespace) -> int:
     from pytest_lem.cli.ls import runs
 
-    return runs.run(arguments.store)
+    return runs.run(arguments.store, form=arguments.format)
 
 
 def _list_baselines(arguments: argparse.Namespace) -> int:
     from pytest_lem.cli.ls import baselines
 
-    return baselines.run(arguments.store, arguments.name, arguments.key)
+    return baselines.run(arguments.store, arguments.name, arguments.key, form=arguments.format)
 
 
 def _clean(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from pytest_lem.config.layers import Layers
 from pytest_lem.errors import config_error
 
 #: Sections in which people put secrets by mistake, so that no message may repeat them.
-_SECRETIVE = ("webhooks",)
+_SECRETIVE = ("webhooks", "mlflow.uri")
 
 
 def assign(layers: Layers, assignment: str, origin: str) -> None:

@@ -236,10 +236,10 @@ class Settings(Section):
         "else it is flagged.",
         examples=[True],
     )
-    order: Literal["grouped", "shuffled"] = Field(
+    order: Literal["grouped", "interleaved", "shuffled"] = Field(
         "grouped",
-        description="Order of the tests that measure models: those that share a load together, or "
-        "at random by `seed`.",
+        description="Order of the tests that measure models: those that share a load together, one "
+        "of each load in turn, or at random by `seed`.",
         examples=["shuffled"],
     )
     cycles: int = Field(

@@ -22,6 +22,8 @@ from pytest_lem.results.session import Session
 #: Scatter between boards of one kind, assumed where the history has none of the same board.
 OTHER_BOARD_CV = 0.05
 
+#: The columns that say whether an entry counts, and for which case.
+_DECISIVE = ("state", "validity", "flags", "comparability", "measured_in", "digest")
 #: Logarithms of a figure, the coarsest resolution, and how many sessions are behind them.
 _Logarithms = tuple[Sequence[float], float, int]
 
@@ -35,6 +37,7 @@ class Found:
         on_same_board: whether they ran on the board of the new one.
         differing: facts that keep the others apart, of the latest; empty where `past` is not.
         is_ambiguous: whether a session has several entries of that key.
+        is_itself: whether the history has nothing but this very measurement.
 
     """
 
@@ -42,6 +45,7 @@ class Found:
     on_same_board: bool = True
     differing: Sequence[Difference] = ()
     is_ambiguous: bool = False
+    is_itself: bool = False
     _known: dict[str, _Logarithms | None] = field(default_factory=dict, init=False, repr=False)
 
     def history(self, metric: str, prior_cv: float, resolution: float = 0.0) -> History | None:
@@ -98,18 +102,28 @@ class Baseline:
     _named: dict[int, tuple[Comparability, str, str]] = field(default_factory=dict)
 
     def add(self, session: Session) -> None:
-        """Take in a session; the oldest comes first."""
+        """Take in a session; the oldest comes first.
+
+        What was taken over from another run (`--lem-resume`) counts once, however often it was
+        saved: a copy says nothing of how sessions scatter.
+        """
         self.sessions += 1
         named = {name: (facts, *self._names(facts)) for name, facts in session.facts.items()}
         night = Night(session.run, session.table)
-        columns = map(night.table.column, ("state", "validity", "flags", "comparability", "digest"))
-        for row, (state, validity, flags, name, case) in enumerate(zip(*columns, strict=True)):
+        columns = map(night.table.column, _DECISIVE)
+        for row, (state, validity, flags, name, run, case) in enumerate(zip(*columns, strict=True)):
             if state == "joined" and name in named and is_unspoilt(validity, flags):
-                self.cases[self._case(case, night, row)].append(Past(night, row, *named[name]))
+                known = self.cases[self._case(case, night, row)]
+                if run is None or run not in {past.measured_in for past in known}:
+                    known.append(Past(night, row, *named[name]))
 
     def find(self, entry: Entry, facts: Comparability) -> Found:
         """Return what there is to compare an entry with."""
-        past = self.cases.get(self.identity(entry), [])
+        known = self.cases.get(self.identity(entry), [])
+        own = entry.measured_in
+        past = [p for p in known if p.measured_in != own] if own else known
+        if known and not past:
+            return Found(is_itself=True)
         key, board = self._names(facts)
         same = [p for p in past if p.key == key]
         if past and not same:

@@ -118,7 +118,7 @@ class Judge:
         figure = case.entry.figures[rule.metric]
         history = case.found.history(rule.metric, self.terms.prior_cv, figure.resolution)
         if history is None:
-            return self._without_history(blank)
+            return self._without_history(blank, case.found)
         compared = _compared(blank, case, log(figure.value) - history.mean, history)
         if doubt is Verdict.INCONCLUSIVE:
             return with_verdict(compared, doubt, causes)
@@ -148,7 +148,9 @@ class Judge:
         compared.agreement = agreement(before, case.entry.outputs)
         return quality_doubt(compared.agreement, self.terms.least_agreement)
 
-    def _without_history(self, blank: Comparison) -> Comparison:
+    def _without_history(self, blank: Comparison, found: Found) -> Comparison:
+        if found.is_itself:
+            return with_verdict(blank, Verdict.PROVISIONAL, [Cause.ONLY_ITSELF])
         if self.terms.is_saving:
             return with_verdict(blank, Verdict.PROVISIONAL, [Cause.FIRST_SESSION])
         return with_verdict(blank, Verdict.MISSING, [Cause.NO_HISTORY])

@@ -64,6 +64,11 @@ class Past(NamedTuple):
     key: str = ""
     board: str = ""
 
+    @property
+    def measured_in(self) -> str:
+        """Return the run in which it was measured."""
+        return self.field("measured_in") or self.night.run
+
     def field(self, name: str) -> Any:
         """Return a field of its entry, for which no entry has to be made."""
         return self.night.table.column(name)[self.row]

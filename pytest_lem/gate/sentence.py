@@ -38,11 +38,28 @@ def change_text(comparison: Comparison) -> str:
     """Return the change in per cent with its interval, as far as they are known."""
     if comparison.ratio is None:
         return ""
-    text = f"{100 * (comparison.ratio - 1):+.1f} %"
+    text = f"{signed(100 * (comparison.ratio - 1))} %"
     if comparison.interval:
         low, high = (100 * (x - 1) for x in comparison.interval)
-        text += f" [{low:+.1f}, {high:+.1f}]"
+        text += f" [{signed(low)}, {signed(high)}]"
     return text
+
+
+def parts_text(comparison: Comparison) -> str:
+    """Return the changes of power and of speed in per cent, as far as they are known."""
+    parts = comparison.attribution
+    return f"{signed(parts['power_pct'])} %, {signed(parts['speed_pct'])} %" if parts else ""
+
+
+def case_text(comparison: Comparison) -> str:
+    """Return the case, and of several cycles which one it was."""
+    cycle = comparison.cycle
+    return comparison.case if cycle is None else f"{comparison.case}, cycle {cycle}"
+
+
+def signed(percent: float) -> str:
+    """Return a change in per cent with its sign; what is too small to be seen is +0.0."""
+    return f"{round(percent, 1) + 0.0:+.1f}"
 
 
 def _undecided(comparison: Comparison) -> str:
@@ -56,7 +73,10 @@ def _undecided(comparison: Comparison) -> str:
     tail = f" ({listed})" if names else ""
     change = change_text(comparison) if comparison.verdict == Verdict.INCONCLUSIVE else ""
     seen = f"is {change} and " if change else ""
-    words = f"{seen}{_WORDS[Verdict(comparison.verdict)]} {comparison.baseline}"
+    known = _WORDS[Verdict(comparison.verdict)]
+    if Cause.ONLY_ITSELF in comparison.reasons:
+        known = "is not compared with"
+    words = f"{seen}{known} {comparison.baseline}"
     return f"{comparison.metric} {words}: {reasons}{tail}"
 
 
@@ -69,7 +89,8 @@ def _changed(c: Comparison) -> str:
         f"({_basis(c)}); {allowed} is allowed"
     )
     if parts := c.attribution:
-        text += f"; power {parts['power_pct']:+.1f} %, speed {parts['speed_pct']:+.1f} %"
+        power, speed = signed(parts["power_pct"]), signed(parts["speed_pct"])
+        text += f"; power {power} %, speed {speed} %"
     if c.agreement is not None:
         text += f"; {100 * c.agreement:.3g} % of the output is the same"
     if c.under_test:

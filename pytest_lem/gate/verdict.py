@@ -45,6 +45,7 @@ class Cause(StrEnum):
     NO_HISTORY = "no_history"
     NO_OUTPUTS = "no_outputs"
     NO_VALUE = "no_value"
+    ONLY_ITSELF = "only_itself"
     OTHER_BOARD = "other_board"
     OTHER_CLOCK = "other_clock"
     OTHER_POWER_CAP = "other_power_cap"
@@ -91,6 +92,8 @@ _TEXTS = {
     Cause.NO_HISTORY: "the baseline does not have this case; add it with --lem-save",
     Cause.NO_OUTPUTS: "the history has no outputs to hold this one's against; later sessions will",
     Cause.NO_VALUE: "the figure is unknown; its record says why",
+    Cause.ONLY_ITSELF: "it was taken over from an earlier run, and the history has nothing else; "
+    "measure anew to compare",
     Cause.OTHER_BOARD: "the history is of other boards of the same kind, so it scatters more",
     Cause.OTHER_CLOCK: "the mean SM clock is more than 1 % from the baseline's",
     Cause.OTHER_POWER_CAP: "the power cap slowed the GPU down for a share of the time that is more "

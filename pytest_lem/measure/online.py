@@ -152,17 +152,19 @@ def work_in(sent: Requests, span: Span, slo: Slo) -> Work:
 
     Output tokens count where they came, prompt tokens where the first output token did, requests
     where they ended; those that failed count nothing. `failed_requests` and `good_requests` are of
-    those that were due in it.
+    those that were due in it, `failed_outside` of the others.
     """
     answered = [request for request in sent if request["error"] is None]
     due = [request for request in sent if span.has(due_s(request))]
+    failed = sum(request["error"] is not None for request in due)
     return Work(
         requests=sum(span.has(request["done_s"]) for request in answered),
         input_tokens=_prompt_tokens(answered, span),
         output_tokens=round(sum(_tokens_in(request, span) for request in answered)),
         due_requests=len(due),
-        failed_requests=sum(request["error"] is not None for request in due),
+        failed_requests=failed,
         good_requests=sum(map(slo.is_met_by, due)) if slo.is_set else None,
+        failed_outside=len(sent) - len(answered) - failed,
     )
 
 
@@ -196,6 +198,8 @@ def _flags(sent: Requests, due: Requests, span: Span, *, is_open: bool) -> set[F
         flags.add(Flag.WINDOW_BELOW_LATENCY)
     if len(answered) < len(due):
         flags.add(Flag.SOME_FAILED)
+    if any(r["error"] is not None and not span.has(due_s(r)) for r in sent):
+        flags.add(Flag.FAILED_OUTSIDE)
     if any(0 < len(r["token_times_s"]) < (r["output_tokens"] or 0) for r in due):
         flags.add(Flag.TOKENS_TOGETHER)
     return flags

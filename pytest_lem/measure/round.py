@@ -30,6 +30,7 @@ class Work:
         due_requests: of traffic, those that were due in the window.
         failed_requests: how many of them failed.
         good_requests: how many kept all limits on latency; None without limits.
+        failed_outside: of traffic, those that failed and were due before or after the window.
 
     """
 
@@ -39,6 +40,7 @@ class Work:
     due_requests: int | None = None
     failed_requests: int | None = None
     good_requests: int | None = None
+    failed_outside: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     steps: int | None = None

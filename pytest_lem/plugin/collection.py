@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from functools import cache
+from itertools import zip_longest
 from random import Random
 from typing import Any
 
@@ -170,8 +171,9 @@ def _group_by_load(
 ) -> dict[tuple[Any, ...], int]:
     """Let tests that share a load follow each other, in the places that such tests have.
 
-    With the order `shuffled` they follow each other at random, the same in every process. Returns
-    the largest batch of each group: an engine that reserves memory is loaded for it.
+    With the order `interleaved` there is one of each load in turn, with `shuffled` they follow each
+    other at random, the same in every process. Returns the largest batch of each group: an engine
+    that reserves memory is loaded for it.
     """
     largest: dict[tuple[Any, ...], int] = {}
     groups: dict[tuple[Any, ...], list[pytest.Item]] = defaultdict(list)
@@ -182,10 +184,12 @@ def _group_by_load(
         size = param(item, "batch_size") or defaults["batch_size"]
         if isinstance(size, int):  # a wrong one is left to its test
             largest[key] = max(size, largest.get(key, 1))
-    grouped = [item for group in groups.values() for item in group]
-    if default_of(config, "order") == "shuffled":
-        Random(default_of(config, "seed")).shuffle(grouped)  # noqa: S311 - no secret
-    ordered = iter(grouped)
+    order = default_of(config, "order")
+    turns = zip_longest(*groups.values()) if order == "interleaved" else groups.values()
+    chosen = [item for turn in turns for item in turn if item is not None]
+    if order == "shuffled":
+        Random(default_of(config, "seed")).shuffle(chosen)  # noqa: S311 - no secret
+    ordered = iter(chosen)
     places = {id(item) for item in inferring}
     items[:] = [next(ordered) if id(item) in places else item for item in items]
     return largest

@@ -68,8 +68,8 @@ OPTIONS = (
            ("energy", "meters")),
     Option("require_tier", "Fail cases whose energy is of a worse tier: counter, power, estimated",
            "TIER", ("energy", "require_tier")),
-    Option("order", "Order of the tests that measure models: grouped by load, or shuffled", "ORDER",
-           ("order",)),
+    Option("order", "Order of tests that measure models: grouped by load, interleaved, shuffled",
+           "ORDER", ("order",)),
     Option("isolation", "load: one host for the cases that share a load; case: a fresh process for "
            "each, with the model's files out of the page cache", "MODE", ("measure", "isolation")),
     Option("examples", "How many examples of each option benchmarks/smoke tries: all, one", "MANY"),

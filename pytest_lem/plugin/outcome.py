@@ -11,6 +11,7 @@ from pytest_lem.gate.sentence import sentence
 from pytest_lem.gate.sharing import sharing
 from pytest_lem.gate.verdict import Cause, Verdict
 from pytest_lem.plugin.gating import Gating
+from pytest_lem.reports.figures import counted
 from pytest_lem.results.attempts import last_attempts
 from pytest_lem.results.comparison import Comparison
 from pytest_lem.results.runfile import RunFile
@@ -86,8 +87,8 @@ def judge_run(gating: Gating, run_file: RunFile, *, expected: list[str] | None) 
         )
     elif idle := _idle_rules(gating, run_file):
         outcome.problems.append(
-            f"--lem-fail-on {', '.join(idle)} applies to no case of this run; take it out, or "
-            "select tests that have the metric"
+            f"--lem-fail-on {', '.join(idle)} judged no case of this run, since none has the "
+            "metric or markers have rules of their own; take it out, or select other tests"
         )
     return outcome
 
@@ -102,7 +103,7 @@ def _repetition(gating: Gating, run_file: RunFile) -> list[str]:
         text += "how far that repeats the first time is not known: --lem-cycles 2 would tell"
     else:
         text += f"such a repetition shares {100 * found.share:.0f} % of the scatter with its "
-        text += f"session ({found.figures} figures with cycles)"
+        text += f"session ({counted(found.figures, 'figure')} with cycles)"
     return [text]
 
 
@@ -130,8 +131,15 @@ def _missing(gating: Gating, identity: str) -> Comparison:
 
 
 def _idle_rules(gating: Gating, run_file: RunFile) -> list[str]:
-    """Return the rules that somebody typed and that applied to nothing."""
+    """Return the rules that somebody typed and that judged nothing, nor would have."""
     if not gating.origins["gate.fail_on"].startswith(("--", "LEM_")):
         return []
-    entries = entries_of(run_file.records)
-    return [str(rule) for rule in gating.rules if not any(applies(rule, e) for e in entries)]
+    used = {(c.metric, c.theta, c.absolute or 0.0) for c in run_file.comparisons}
+    compared = {c.digest for c in run_file.comparisons}
+    others = [e for e in entries_of(run_file.records) if e.digest not in compared]
+    return [
+        str(rule)
+        for rule in gating.rules
+        if (rule.metric, rule.theta, rule.absolute) not in used
+        and not any(applies(rule, entry) for entry in others)
+    ]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_lem.backends.protocol import LoadSpec
-from pytest_lem.case import Case, infer_case, serve_case
+from pytest_lem.case import SHORT, Case, CaseKind, digest, infer_case, serve_case
 from pytest_lem.config.grid import Combination
 from pytest_lem.config.layers import Layers
 from pytest_lem.config.models import Settings
@@ -31,10 +31,12 @@ from pytest_lem.workloads.dataset import with_dataset
 from pytest_lem.workloads.traffic import Traffic, read_times
 from pytest_lem.workloads.workload import Workload
 
+#: Settings of traffic that a test may have as parameters by their own names.
+_OF_TRAFFIC = ("arrivals", "rate", "concurrency", "burstiness")
 #: Parameters of a test that the fixture takes by their name, and the settings they stand for.
 _PARAMETERS = {
     **{name: (name,) for name in (*AXES, "workload", "traffic", "slo")},
-    **{name: ("traffic", name) for name in ("arrivals", "rate", "concurrency", "burstiness")},
+    **{name: ("traffic", name) for name in _OF_TRAFFIC},
 }
 #: Prompts of a dataset that traffic takes by turns, unless it is told how many.
 _MOST_PROMPTS = 1000
@@ -132,7 +134,7 @@ def _work(settings: Settings) -> tuple[Workload, TrafficPlan | None]:
     """Return what is asked of the model, and the traffic in which it comes, if it does."""
     workload = Workload.from_plain(settings.workload.model_dump())
     asked = settings.traffic
-    if sentence := asked.problem:
+    if sentence := asked.problem or _unstamped(settings):
         raise config_error(sentence)
     if asked.arrivals is None:
         return with_dataset(workload, settings.dataset, settings.batch_size), None
@@ -150,6 +152,17 @@ def _work(settings: Settings) -> tuple[Workload, TrafficPlan | None]:
         traffic=traffic, seed=settings.seed, drain_s=asked.drain_s, most_failed=asked.most_failed
     )
     return workload, online
+
+
+def _unstamped(settings: Settings) -> str | None:
+    """Return a sentence where a limit is on times that are not taken; no request could keep it."""
+    limits = settings.slo.model_dump(include={"ttft_s", "tpot_s"}, exclude_none=True)
+    if settings.workload.streaming or not limits:
+        return None
+    return (
+        f"slo.{next(iter(limits))} is a limit on the times of tokens, which are taken with "
+        "workload.streaming: true only; switch it on, or limit slo.e2e_s"
+    )
 
 
 def _undivided(settings: Settings, options: Mapping[str, Any], workload: Workload) -> str | None:
@@ -208,15 +221,25 @@ def unplanned_case(item: pytest.Item, arguments: Mapping[str, Any]) -> Case:
     chosen = combination(item)
     asked = {".".join(path): found.value for path, found in chosen.values.items()} if chosen else {}
     asked |= {name: param(item, name) for name in AXES}
-    asked |= {name: value for name, value in arguments.items() if value is not None}
+    given = [*((name, param(item, name)) for name in _PARAMETERS), *arguments.items()]
+    asked |= {name: value for name, value in given if value is not None}
+    if options := asked.get("options"):  # known by a digest, since they may hold a secret
+        asked["options"] = digest(repr(options))[:SHORT]
     axes = {name: asked.get(name) for name in AXES}
     words = [str(value) for value in axes.values() if value is not None]
+    words += [f"{name}={asked[name]}" for name in _OF_TRAFFIC if name in asked]
     settings: dict[str, Any] = {
         name: None if value is None else str(value) for name, value in axes.items()
     }
     settings["batch_size"] = axes["batch_size"] if isinstance(axes["batch_size"], int) else None
     settings["asked"] = {name: repr(value) for name, value in asked.items()}
-    return Case(kind="infer", label="/".join(["infer", *words]), settings=settings)
+    kind: CaseKind = "serve" if any(map(_is_of_traffic, asked)) else "infer"
+    return Case(kind=kind, label="/".join([kind, *words]), settings=settings)
+
+
+def _is_of_traffic(name: str) -> bool:
+    """Tell whether a parameter, an argument or an axis of a sweep says how requests arrive."""
+    return name in _OF_TRAFFIC or name.partition(".")[0] == "traffic"
 
 
 def _origin(config: pytest.Config, name: str) -> str:

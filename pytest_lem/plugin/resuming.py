@@ -17,7 +17,7 @@ from pytest_lem.plugin.cycles import cycle_of
 from pytest_lem.plugin.items import source_sha256
 from pytest_lem.plugin.rundir import run_directory, store_directory
 from pytest_lem.results.definitions import DEFINITIONS_VERSION
-from pytest_lem.results.record import Record
+from pytest_lem.results.record import RESUMED_FROM, Record
 from pytest_lem.results.runfile import RunFile, read_run
 from pytest_lem.results.store import Store
 
@@ -54,7 +54,7 @@ class Earlier:
         record.attempt = getattr(item, "execution_count", 1)
         if record.series:
             record.series.path = f"../{self.directory.name}/{record.series.path}"
-        record.extensions = {**record.extensions, "resumed_from": self.directory.name}
+        record.extensions = {RESUMED_FROM: self.directory.name, **record.extensions}
         return record
 
 

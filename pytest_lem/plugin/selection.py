@@ -36,8 +36,9 @@ class Selection:
     def covers(self, past: Past) -> bool:
         """Tell whether a case of the baseline should have been measured.
 
-        Not if its test was collected and deselected, if it lies outside the paths of the run, if
-        other values were asked for than its own, or if only what failed last is run.
+        Not if its test was collected and deselected, if it lies outside the paths of the run, or if
+        other values were asked for than its own. With `-k`, and where only what failed last is run,
+        nobody can say of a test that is gone.
         """
         entry = past.entry
         if any(entry.settings.get(name) not in values for name, values in self._axes.items()):
@@ -48,8 +49,8 @@ class Selection:
 
     @property
     def _is_partial(self) -> bool:
-        """Tell whether only what failed before was collected."""
-        return bool(self._config.getoption("lf", default=False))
+        """Tell whether only some tests were named: one that is gone cannot be asked."""
+        return any(self._config.getoption(name, default=None) for name in ("lf", "keyword"))
 
     def _is_in_scope(self, nodeid: str) -> bool:
         name, _, test = nodeid.partition("::")

@@ -107,21 +107,24 @@ class Terminal:
         outcome: GateOutcome | PairOutcome | None,
     ) -> None:
         from pytest_lem.reports.table import render
-        from pytest_lem.reports.verdicts import render_verdicts
+        from pytest_lem.reports.verdicts import render_notes, render_verdicts
 
         if records:
             self._section(reporter, "energy", partial(render, records))
         if outcome and outcome.comparisons:
             self._section(reporter, "gate", partial(render_verdicts, outcome.comparisons))
-        for note in outcome.notes if outcome else ():
-            reporter.write_line(self._spelled(note))
+        if outcome and outcome.notes:
+            self._write(partial(render_notes, outcome.notes))
 
     def _section(
         self, reporter: pytest.TerminalReporter, title: str, draw: Callable[..., str]
     ) -> None:
         reporter.section(title)
+        self._write(partial(draw, verbosity=self.verbosity))
+
+    def _write(self, draw: Callable[..., str]) -> None:
         writer = self._config.get_terminal_writer()
-        text = draw(width=writer.fullwidth, is_colored=writer.hasmarkup, verbosity=self.verbosity)
+        text = draw(width=writer.fullwidth, is_colored=writer.hasmarkup)
         writer.write(self._spelled(text))
 
     def _spelled(self, text: str) -> str:

@@ -10,6 +10,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pytest_lem.reports.spelling import unturned
+
 #: Spaces between columns.
 GAP = 2
 _HEAD_STYLE = "bold"
@@ -35,6 +37,7 @@ def grid(
 
     `styles` has one for each row, which `is_first_styled` confines to its first cell.
     """
+    rows = [list(map(unturned, row)) for row in rows]
     heads = [column.head for column in columns]
     widths = [max(map(_width, cells)) for cells in zip(heads, *rows, strict=True)]
     has_room = sum(widths) + GAP * (len(widths) - 1) <= width

@@ -62,14 +62,16 @@ class _Line:
 
 
 def ledger(record: Record, width: int) -> list[RenderableType]:
-    """Return what a case generated, what is derived from it, and a line for each step and device.
+    """Return what a case generated and what is derived from it, warnings, and its steps.
 
-    An invalid round has the sign of what is not to be trusted.
+    Each step has a line for each device. An invalid round has the sign of what is not to be
+    trusted.
     """
     parts: list[RenderableType] = [Text(record.case.key, style="bold")]
     if record.sample:
         parts.append(_indented(Text(f"{record.sample.prompt!r} -> {record.sample.text!r}")))
     parts += [_indented(Text(line)) for line in derived_lines(record)]
+    parts += [_indented(Text(f"{w.category}: {w.message}")) for w in record.warnings]
     cells = [line.cells() for line in _lines(record)]
     return [*parts, _indented(_table(cells, width - _INDENT))]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from pytest_lem.gate.sentence import change_text
+from pytest_lem.gate.sentence import case_text, change_text
 from pytest_lem.gate.verdict import text_of
 from pytest_lem.reports.cells import columns_of, figure_cell, label_of, title_of
 from pytest_lem.reports.choice import choose_columns
@@ -14,6 +14,7 @@ from pytest_lem.reports.faces import encoded
 from pytest_lem.reports.figures import SHORT_NAMES, UNKNOWN
 from pytest_lem.reports.material import Material
 from pytest_lem.reports.overview import sections
+from pytest_lem.reports.spelling import unturned
 from pytest_lem.reports.summary import Gate, Summary
 from pytest_lem.results.comparison import Comparison
 
@@ -45,7 +46,8 @@ def markdown(summary: Summary) -> str:
 
 def escaped(text: str) -> str:
     """Return a text so that it is shown to the letter, in a cell of a table too."""
-    return "<br>".join(_MARKUP.sub(r"\\\g<0>", line) for line in text.splitlines()) or " "
+    lines = unturned(text).splitlines()
+    return "<br>".join(_MARKUP.sub(r"\\\g<0>", line) for line in lines) or " "
 
 
 def _lines(summary: Summary) -> Iterator[str]:
@@ -87,7 +89,7 @@ def _verdicts(gate: Gate) -> Iterator[str]:
 def _cells(c: Comparison) -> list[str]:
     return [
         c.verdict.upper(),
-        c.case,
+        case_text(c),
         SHORT_NAMES.get(c.metric, c.metric),
         change_text(c) or UNKNOWN,
         UNKNOWN if c.mde is None else f"{100 * c.mde:.1f} %",

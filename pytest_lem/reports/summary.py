@@ -137,11 +137,14 @@ class Summary:
         invalid = sum(e.validity == "invalid" for row in self.rows for e in row.entries)
         if invalid:
             yield f"left out of the means, not to be trusted: {_plural(invalid, 'case')}"
+        lacking: dict[int, list[str]] = {}
         for name in shown:
-            estimates = [row.figures[name] for row in self.rows]
-            if missing := sum(e.missing for e in estimates):
+            missing = sum(row.figures[name].missing for row in self.rows)
+            lacking.setdefault(missing, []).append(title_of(name))
+        for missing, titles in lacking.items():
+            if missing:
                 yield (
-                    f"left out of the means of {title_of(name)}, unknown: "
+                    f"left out of the means of {', '.join(titles)}, unknown: "
                     f"{_plural(missing, 'case')}"
                 )
         mixed = {e.reason for row in self.rows for e in row.figures.values() if e.cases}

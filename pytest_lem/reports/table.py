@@ -211,10 +211,15 @@ def _width(column: Shown, rows: Sequence[Record]) -> int:
 
 def _failures(records: Sequence[Record]) -> list[RenderableType]:
     return [
-        Text(_marked(r, f"{r.case.key}: {r.failure_kind}: {r.message}"), style="red")
+        Text(_marked(r, f"{_of_cycle(r)}: {r.failure_kind}: {r.message}"), style="red")
         for r in records
         if r.status == "failed"
     ]
+
+
+def _of_cycle(record: Record) -> str:
+    key = record.case.key
+    return key if record.cycle is None else f"{key}, cycle {record.cycle}"
 
 
 def _notes(records: Sequence[Record]) -> list[RenderableType]:

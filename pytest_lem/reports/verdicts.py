@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from pytest_lem.gate.sentence import change_text
+from pytest_lem.gate.sentence import case_text, change_text, parts_text
 from pytest_lem.gate.verdict import ORDER, Verdict, text_of
 from pytest_lem.reports.console import text_from
 from pytest_lem.reports.figures import SHORT_NAMES, UNKNOWN, counted
@@ -46,6 +46,11 @@ def render_verdicts(
     return text_from(parts, width=width, is_colored=is_colored)
 
 
+def render_notes(notes: Sequence[str], *, width: int, is_colored: bool) -> str:
+    """Return what else has to be said of a gate, folded to the width."""
+    return text_from(map(Text, notes), width=width, is_colored=is_colored)
+
+
 def _counted(comparisons: Sequence[Comparison]) -> str:
     counts = Counter(c.verdict for c in comparisons)
     text = ", ".join(f"{counts[v]} {v}" for v in reversed(ORDER) if counts[v])
@@ -62,17 +67,12 @@ def _least(shares: Sequence[float]) -> str:
     return f"{low:.1f} %" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f} %"
 
 
-def _parts(comparison: Comparison) -> str:
-    parts = comparison.attribution
-    return f"{parts['power_pct']:+.1f} %, {parts['speed_pct']:+.1f} %" if parts else UNKNOWN
-
-
 Shown = tuple[str, Callable[[Comparison], str]]
 
 _CHANGE = "change [95 %]"
 _FIGURES: tuple[Shown, ...] = (
     (_CHANGE, lambda c: change_text(c) or UNKNOWN),
-    ("power, speed", _parts),
+    ("power, speed", lambda c: parts_text(c) or UNKNOWN),
     ("found from", lambda c: UNKNOWN if c.mde is None else f"{100 * c.mde:.1f} %"),
     ("sessions", lambda c: UNKNOWN if c.sessions is None else str(c.sessions)),
     ("pairs", lambda c: UNKNOWN if c.pairs is None else str(c.pairs)),
@@ -91,7 +91,7 @@ def _table(comparisons: Sequence[Comparison], width: int) -> list[RenderableType
         if any(text != UNKNOWN for text in texts)
     }
     fixed = [max(len(word(c)) for c in ordered) for word in (_word, _figure)]
-    named = [max(len(c.case) for c in ordered)]
+    named = [max(len(case_text(c)) for c in ordered)]
     room = width - wanted([*fixed, *named])
     shown = [(name, dict(_FIGURES)[name]) for name in kept(widths, _DISPENSABLE, room)]
     if is_too_narrow(named, [*fixed, *(widths[name] for name, _ in shown)], width):
@@ -99,7 +99,7 @@ def _table(comparisons: Sequence[Comparison], width: int) -> list[RenderableType
     columns = [Column("verdict", is_whole=True), Column("case"), Column("figure", is_whole=True)]
     columns += [Column(name, is_number=True) for name, _ in shown]
     rows = [
-        [_word(c), c.case, _figure(c), *(cells[name][n] for name, _ in shown)]
+        [_word(c), case_text(c), _figure(c), *(cells[name][n] for name, _ in shown)]
         for n, c in enumerate(ordered)
     ]
     return [grid(columns, rows, width, styles=list(map(_style, ordered)), is_first_styled=True)]
@@ -107,7 +107,7 @@ def _table(comparisons: Sequence[Comparison], width: int) -> list[RenderableType
 
 def _lines(c: Comparison, shown: Sequence[Shown]) -> list[RenderableType]:
     """Return a comparison as lines, the verdict and the case in the first."""
-    first = Text.assemble((_word(c), _style(c)), " ", c.case)
+    first = Text.assemble((_word(c), _style(c)), " ", case_text(c))
     others = [(name, cell(c)) for name, cell in shown if name != _CHANGE]
     return [first, *stacked_figures([(_figure(c), change_text(c) or UNKNOWN), *others])]
 

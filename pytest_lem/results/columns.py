@@ -89,6 +89,10 @@ def figure_of(column: str) -> str | None:
     return figure if (field, part) == (_FIGURES, _VALUES) else None
 
 
+class OtherFormatError(LemError):
+    """A session in the format of another release."""
+
+
 def unreadable(origin: Path, why: str) -> LemError:
     """Return the error for a session that cannot be read."""
     return LemError(f"cannot read the session {origin}: {why}", kind=FailureKind.DATA)

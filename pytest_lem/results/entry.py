@@ -19,6 +19,7 @@ from pytest_lem.measure.round import is_on_gpu
 from pytest_lem.results.definitions import GATEABLE
 from pytest_lem.results.nodeid import without_cycle
 from pytest_lem.results.record import (
+    RESUMED_FROM,
     CaseSettings,
     Comparability,
     EnergyRecord,
@@ -91,6 +92,9 @@ class Entry:
     comparability: str = Field(description="Name of its facts, which stand once in a session.")
     source_sha256: str | None = None
     origin: str
+    measured_in: str | None = Field(
+        default=None, description="The run in which it was measured; null: its own."
+    )
     status: Literal["ok", "failed"]
     validity: Literal["valid", "invalid", "unknown"]
     reasons: list[str] = field(default_factory=list)
@@ -147,6 +151,7 @@ def entry_of(records: Sequence[Record]) -> Entry:
     Sums are pooled first and divided last, latencies are those of all requests together.
     """
     first = records[0]
+    cycles = [r for r in records if r.repetition == 1]
     found = {name: _pooled(name, records) for name in figures_of(first.case.kind)}
     values = {n: v for n, v in found.items() if isinstance(v, float)}
     return Entry(
@@ -158,6 +163,7 @@ def entry_of(records: Sequence[Record]) -> Entry:
         comparability=facts_name(first.comparability) if first.comparability else "",
         source_sha256=first.source_sha256,
         origin=first.origin,
+        measured_in=next((run for r in records if (run := r.extensions.get(RESUMED_FROM))), None),
         status="failed" if any(r.status == "failed" for r in records) else "ok",
         validity=max((r.validity for r in records), key=("valid", "unknown", "invalid").index),
         reasons=sorted({reason for r in records for reason in r.reasons}),
@@ -165,7 +171,7 @@ def entry_of(records: Sequence[Record]) -> Entry:
         tier=_tier(records),
         figures={n: Figure(v, _resolution(n, v, records)) for n, v in values.items()},
         unknown={n: why for n, why in found.items() if isinstance(why, str)},
-        measurements=_each(values, records) if len(records) > 1 else {},
+        measurements=_each(values, cycles) if len(cycles) > 1 else {},
         output_tokens=_output_tokens(records),
         has_fixed_length=_has_fixed_length(first),
         outputs=first.quality.get("outputs"),

@@ -17,6 +17,10 @@ Validity = Literal["valid", "invalid", "unknown"]
 Statistic = Literal["ratio_of_sums", "median", "mean", "maximum", "product", "sum"]
 
 
+#: The extension of a record that names the run in which it was measured, where that is another.
+RESUMED_FROM = "resumed_from"
+
+
 class Stored(BaseModel):
     """Whatever is stored: unknown fields are ignored, infinities and NaN refused."""
 
@@ -70,6 +74,9 @@ class WorkRecord(Stored):
     due_requests: int | None = Field(None, description="Of traffic: due in the window.")
     failed_requests: int | None = Field(None, description="Those of them that failed.")
     good_requests: int | None = Field(None, description="Those that kept all limits on latency.")
+    failed_outside: int | None = Field(
+        None, description="Of traffic: failed ones that were due before or after the window."
+    )
     input_tokens: int | None = None
     output_tokens: int | None = None
     steps: int | None = None

@@ -15,9 +15,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from pytest_lem.errors import FailureKind
 from pytest_lem.replace import replace
 from pytest_lem.results.attempts import last_attempts
-from pytest_lem.results.columns import lines_of, named_lines, unreadable
+from pytest_lem.results.columns import OtherFormatError, lines_of, named_lines, unreadable
 from pytest_lem.results.definitions import DEFINITIONS_VERSION
 from pytest_lem.results.derived import shared_cost
 from pytest_lem.results.entry import Entry, entry_of, facts_name
@@ -106,6 +107,8 @@ def write_session(session: Session, path: Path) -> None:
 def read_session(path: Path, *, is_lazy: bool = False) -> Session:
     """Read and validate; raises LemError (`data`) for what is missing, damaged or edited.
 
+    One in the format of another release is an OtherFormatError.
+
     The seal is always checked. A lazy reader has each column validated when it first asks for it,
     and has to expect the error then.
     """
@@ -158,10 +161,10 @@ def _sealed_body(path: Path) -> bytes:
     if form != FORMAT:
         raise unreadable(path, "it is damaged or no session of pytest-lem")
     if version.partition(".")[0] != SESSION_VERSION.partition(".")[0]:
-        raise unreadable(
-            path,
-            f"its format is {version}, this release reads {SESSION_VERSION}; save anew, or name "
-            "the run file of that run instead",
+        raise OtherFormatError(
+            f"cannot read the session {path}: its format is {version}, this release reads "
+            f"{SESSION_VERSION}; delete it, and save anew",
+            kind=FailureKind.DATA,
         )
     if hashlib.sha256(body).hexdigest() != seal:
         raise unreadable(

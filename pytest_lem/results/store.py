@@ -160,7 +160,7 @@ def _at(path: Path) -> Iterator[Session]:
     if not path.is_dir():
         yield _from_file(path)
     elif (path / _SESSION).exists():
-        yield read_session(path / _SESSION).as_history()
+        yield _from_file(path / _SESSION)
     elif found := next((p for name in _RUN_FILES if (p := path / name).exists()), None):
         yield _from_file(found)
     else:

@@ -118,7 +118,9 @@ class StoredTable(Sequence[Entry]):
 
     def _read(self, name: str) -> list[Any]:
         """Validate a column; its line is not needed again."""
-        return column_from(self._lines.pop(name, None), name, self._count, self._origin)
+        column = column_from(self._lines.get(name), name, self._count, self._origin)
+        self._lines.pop(name, None)
+        return column
 
     def _read_figures(self, name: str) -> Figures:
         if name not in self.figure_names:

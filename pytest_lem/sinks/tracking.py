@@ -13,10 +13,13 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pytest_lem.case import digest
-from pytest_lem.errors import FailureKind, LemError
+from pytest_lem.config.mlflow import uri_fault
+from pytest_lem.errors import config_error
 from pytest_lem.results.entry import flat_settings
 from pytest_lem.results.record import Record
 from pytest_lem.results.runfile import RunFile
+from pytest_lem.sinks.credential import lent_token
+from pytest_lem.sinks.problem import tracking_error
 
 _RUN, _RECORD = "pytest_lem.run", "pytest_lem.record"
 #: MLflow refuses longer values.
@@ -37,11 +40,15 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where to, and whether files go along."""
+    """Where to, and whether files go along. Raises LemError for a URI that may hold a secret."""
 
     uri: str
     experiment: str
     has_artifacts: bool = True
+
+    def __post_init__(self) -> None:
+        if fault := uri_fault(self.uri):
+            raise config_error(fault)
 
 
 def store_uri(store: Path) -> str:
@@ -53,24 +60,26 @@ def push(run_file: RunFile, folder: Path, target: Target) -> tuple[int, int]:
     """Push the records that are not there yet; return how many they are, and how many were there.
 
     `folder` is that of the run. A run that an earlier push left half done is made anew. Raises
-    LemError (`tracking`) where MLflow is missing, does not answer, or refuses.
+    LemError (`tracking`) where MLflow is missing, does not answer, or refuses, and where there is
+    no token in what should hold one.
     """
-    _check(target.uri)
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    try:
-        from mlflow import MlflowClient
-    except ImportError:
-        raise _problem(
-            "MLflow is not installed; install it with pip install 'pytest-lem[mlflow]'"
-        ) from None
-    try:
-        return _pushed(MlflowClient(tracking_uri=target.uri), run_file, folder, target)
-    except OSError as error:
-        raise _problem(f"cannot push to MLflow ({error.strerror or error})") from error
-    except Exception as error:  # whatever a client, a server or a database have to say
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise _problem(f"MLflow has refused: {first}") from error
+    with lent_token():
+        _check(target.uri)
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        try:
+            from mlflow import MlflowClient
+        except ImportError:
+            raise tracking_error(
+                "MLflow is not installed; install it with pip install 'pytest-lem[mlflow]'"
+            ) from None
+        try:
+            return _pushed(MlflowClient(tracking_uri=target.uri), run_file, folder, target)
+        except OSError as error:
+            raise tracking_error(f"cannot push to MLflow ({error.strerror or error})") from error
+        except Exception as error:  # whatever a client, a server or a database have to say
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise tracking_error(f"MLflow has refused: {first}") from error
 
 
 def _pushed(client: Any, run_file: RunFile, folder: Path, target: Target) -> tuple[int, int]:
@@ -208,12 +217,6 @@ def _check(uri: str) -> None:
         place = (parts.hostname or "", parts.port or _PORTS[parts.scheme])
         socket.create_connection(place, timeout=_CONNECT_S).close()
     except (OSError, ValueError) as error:
-        raise _problem(
+        raise tracking_error(
             f"the MLflow server {parts.scheme}://{parts.hostname} does not answer"
         ) from error
-
-
-def _problem(sentence: str) -> LemError:
-    return LemError(
-        f"{sentence}; nothing is lost, and `lem push` sends it later", kind=FailureKind.TRACKING
-    )

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +83,16 @@ def _plain_lines(path: Path) -> Iterator[Row]:
 
 
 def _csv(path: Path) -> Iterator[Row]:
-    reader = csv.DictReader(io.StringIO(_content(path), newline=""), restkey="")
+    reader = csv.reader(io.StringIO(_content(path), newline=""))
     try:
-        for row in reader:
-            yield f"{path}:{reader.line_num}", row
+        columns = next(reader, [])
+        for fields in reader:
+            where = f"{path}:{reader.line_num}"
+            if len(fields) > len(columns):
+                raise data_error(
+                    f"{where}: more fields than columns; quote a prompt that has commas"
+                )
+            yield where, dict(zip_longest(columns, fields))  # what a row lacks is empty
     except csv.Error as error:
         raise data_error(f"{path}:{reader.line_num}: not CSV ({error})") from error
 

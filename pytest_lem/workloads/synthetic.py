@@ -22,10 +22,12 @@ marble feather basket tunnel cotton mirror island saddle pepper lantern planet r
 
 
 def synthetic(dataset: DatasetSettings, count: int) -> list[Prompt]:
-    """Return prompts of random words, no two with the same beginning, each with its length.
+    """Return prompts of random words, each with its length.
 
-    The host cuts each to its length in tokens of the model; the same settings give the same prompts
-    again. Raises LemError (`data`) where `lengths_file` cannot be read.
+    Two begin alike by chance only: with the same word one pair in forty, with the same four one in
+    2.5 million, so that a prefix cache finds next to nothing. The host cuts each to its length in
+    tokens of the model; the same settings give the same prompts again. Raises LemError (`data`)
+    where `lengths_file` cannot be read.
     """
     numbers = lengths(dataset, count)
     words = random.Random(dataset.seed)  # noqa: S311 - no secret

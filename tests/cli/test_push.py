@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from pytest_lem.cli import push
+from pytest_lem.config.mlflow import uri_fault
 from pytest_lem.sinks.tracking import Target, store_uri
 
 
@@ -49,6 +50,31 @@ def test_a_report_can_be_sent_instead(keep, measured, said, sent, here):
     )
     places = [default, default, "http://h:1", "http://h:1"]
     assert sent == [(name, name, Target(uri=uri, experiment="pytest-lem")) for uri in places]
+
+
+@pytest.mark.parametrize("command", [("push", "latest", "--uri"), ("report", "latest", "--push")])
+def test_no_secret_is_taken_with_the_address(keep, measured, said, sent, command):
+    """The sentence is that of the settings; nothing is sent, and nothing repeats what was typed."""
+    keep(1, measured())
+    for uri in ("http://me:s3cret@h:1", "s3cret@h", "http://h:1/?token=s3cret"):
+        status, out, (problem,) = said(*command, uri)
+        assert (status, out, sent) == (2, [], [])
+        assert problem == uri_fault(uri)
+        assert "s3cret" not in problem
+
+
+def test_a_token_file_that_is_not_there_is_one_sentence(
+    keep, measured, said, monkeypatch, tmp_path
+):
+    """It costs nothing that was measured, and no word of what was named."""
+    keep(1, measured())
+    monkeypatch.delenv("MLFLOW_TRACKING_TOKEN", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN_FILE", str(tmp_path / "s3cret"))
+    status, out, (problem,) = said("push", "latest")
+    assert (status, out) == (2, [])
+    assert problem.startswith("the file that MLFLOW_TRACKING_TOKEN_FILE names cannot be read (No ")
+    assert problem.endswith("; nothing is lost, and `lem push` sends it later")
+    assert "s3cret" not in problem
 
 
 def test_several_runs_can_be_sent(keep, measured, said, sent):

@@ -81,7 +81,8 @@ def test_every_setting_says_what_it_is(parameter: Parameter) -> None:
         ("batch_size", "integer ≥ 1 ≤ 65536", ("integer",), 1, (2,)),
         ("workload.top_p", "number > 0 ≤ 1", ("number",), 1.0, (0.9,)),
         ("strict", "boolean", ("boolean",), False, (True,)),
-        ("order", "string (grouped, shuffled)", ("string",), "grouped", ("shuffled",)),
+        ("order", "string (grouped, interleaved, shuffled)", ("string",), "grouped",
+         ("shuffled",)),
         ("workload.requests", "integer ≥ 1 or null", ("integer", "null"), None, (4,)),
         (
             "energy.meters", "array of string with ≥ 1 items", ("array",), ["auto"],

@@ -187,6 +187,28 @@ def test_what_is_not_sound_is_left_out_whatever_its_state(
     assert list(_history(known.find(entry(), facts())).logs) == [log(2.0)]
 
 
+def test_what_was_taken_over_counts_once(entry: Make, facts: Make, baseline: Make) -> None:
+    """Copies of one measurement say nothing of how sessions scatter."""
+    copies = [(entry(2.0, measured_in="r0"), facts())] * 3
+    known = baseline((entry(2.0), facts()), *copies, (entry(2.2), facts()))
+    assert known.sessions == 5
+    assert list(_history(known.find(entry(), facts())).logs) == [log(2.0), log(2.2)]
+    killed = baseline(*[(entry(2.0, measured_in="killed"), facts())] * 2)
+    assert list(_history(killed.find(entry(), facts())).logs) == [log(2.0)]
+
+
+def test_what_was_taken_over_is_not_compared_with_itself(
+    entry: Make, facts: Make, baseline: Make
+) -> None:
+    """Neither with its original nor with another copy; others it is compared with."""
+    known = baseline((entry(2.0), facts()), (entry(2.2), facts()))
+    assert list(_history(known.find(entry(measured_in="r0"), facts())).logs) == [log(2.2)]
+    alone = baseline((entry(2.0), facts()))
+    found = alone.find(entry(measured_in="r0"), facts())
+    assert (list(found.past), found.is_itself, found.history(ENERGY, 0.02)) == ([], True, None)
+    assert not alone.find(entry(), facts()).is_itself
+
+
 def test_the_coarsest_session_says_what_can_be_told(
     entry: Make, facts: Make, baseline: Make
 ) -> None:

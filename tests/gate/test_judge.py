@@ -125,8 +125,17 @@ ELSEWHERE = {
     Cause.NOT_REPEATED, Cause.OTHER_BOARD, Cause.OTHER_CLOCK, Cause.OTHER_SURROUNDINGS,
     Cause.OTHER_TEMPERATURE, Cause.SCATTER_ASSUMED, Cause.SHORTER_OUTPUT, Cause.NOT_MEASURED,
     Cause.SIDES_DIFFER, Cause.TOO_FEW_PAIRS, Cause.OUTPUTS_DIFFER, Cause.OUTPUTS_UNKNOWN,
-    Cause.NO_OUTPUTS, Cause.OTHER_POWER_CAP,
+    Cause.NO_OUTPUTS, Cause.OTHER_POWER_CAP, Cause.ONLY_ITSELF,
 }  # fmt: skip
+
+
+def test_a_measurement_is_no_history_of_its_own(judged: Make, entry: Make) -> None:
+    """What was taken over from the only session there is is neither missing nor judged."""
+    found = judged(9.0, past=[entry()], measured_in="r0")
+    assert (found.verdict, found.reasons) == (Verdict.PROVISIONAL, [Cause.ONLY_ITSELF])
+    assert found.message.startswith("energy_per_output_token_j is not compared with main: it was ")
+    saving = judged(9.0, past=[entry()], measured_in="r0", terms={"is_saving": True})
+    assert saving.reasons == [Cause.ONLY_ITSELF]
 
 
 def test_no_reason_is_left_without_a_test() -> None:

@@ -51,6 +51,17 @@ def test_requests_are_due_in_the_window_that_they_are_asked_in(sent: list[dict[s
     """Wherever they end; failed ones among them. Without limits none is good or bad."""
     work = work_in(sent, WINDOW, NONE)
     assert (work.due_requests, work.failed_requests, work.good_requests) == (3, 1, None)
+    assert work.failed_outside == 0
+
+
+def test_failures_around_the_window_are_counted_apart(
+    sent: list[dict[str, Any]], request_of: Make
+) -> None:
+    """Before it opens, and after it closes; wherever they end."""
+    before = request_of(9.0, error="HTTP 500", done_s=12.0)
+    after = request_of(20.0, error="not answered before the drain ended", done_s=25.0)
+    work = work_in([before, *sent, after], WINDOW, NONE)
+    assert (work.due_requests, work.failed_requests, work.failed_outside) == (3, 1, 2)
 
 
 def test_good_requests_are_those_that_were_due_in_it(sent: list[dict[str, Any]]) -> None:
@@ -197,10 +208,11 @@ def test_a_window_shorter_than_its_requests_is_flagged(request_of: Make) -> None
 
 
 def test_failed_requests_are_flagged_where_they_were_due(request_of: Make) -> None:
-    """Not those before the window."""
+    """Those before and after the window have a flag of their own."""
     good = request_of(11.0, 12.0)
-    assert Flag.SOME_FAILED in _flagged([good, request_of(11.0, error="x")])
-    assert Flag.SOME_FAILED not in _flagged([good, request_of(9.0, error="x")])
+    assert _flagged([good, request_of(11.0, error="x")]) == {Flag.SOME_FAILED}
+    assert _flagged([good, request_of(9.0, error="x")]) == {Flag.FAILED_OUTSIDE}
+    assert _flagged([good, request_of(20.0, error="x")]) == {Flag.FAILED_OUTSIDE}
 
 
 def test_pieces_of_several_tokens_are_flagged(request_of: Make) -> None:

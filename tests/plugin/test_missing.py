@@ -123,6 +123,16 @@ def test_a_module_that_is_gone_is_missing(suite_of_two: Any, stored: Any) -> Non
     assert missing(stored) == ["test_a::test_one"]
 
 
+def test_with_a_keyword_nobody_can_say_of_a_test_that_is_gone(
+    suite_of_two: Any, stored: Any
+) -> None:
+    """It might not have been meant; without one it is missing."""
+    (suite_of_two.path / "test_a.py").unlink()
+    lem = suite_of_two.runpytest_inprocess("--lem-json=run.json", *COMPARE, "-k", "two")
+    assert lem.ret == 0
+    assert missing(stored) == []
+
+
 def test_missing_can_be_allowed(suite_of_two: Any, stored: Any) -> None:
     """It is listed and fails nothing."""
     (suite_of_two.path / "test_a.py").unlink()
@@ -181,7 +191,7 @@ def test_a_rule_that_applies_to_nothing_fails(suite_of_two: Any) -> None:
 
     result.assert_outcomes(passed=3)
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["lem: --lem-fail-on ttft_s:5 applies to no case of this run; *"])
+    result.stdout.fnmatch_lines(["lem: --lem-fail-on ttft_s:5 judged no case of this run, since *"])
 
 
 @pytest.mark.parametrize(
@@ -213,3 +223,14 @@ def test_a_mistake_is_told_before_anything_is_measured(
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {sentence}"])
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+def test_a_rule_that_markers_replace_judged_nothing(suite_of_two: Any) -> None:
+    """What was typed is not silently another rule's pass."""
+    own = "@pytest.mark.energy(fail_on='call_duration_s:1000', promise=3000)\n"
+    suite_of_two.makepyfile(test_a=HEAD + own + ONE, test_b=HEAD + own + TWO)
+
+    result = suite_of_two.runpytest_inprocess("--lem-fail-on=call_duration_s:50", *COMPARE[:1])
+
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["lem: --lem-fail-on call_duration_s:50 judged no case of this *"])

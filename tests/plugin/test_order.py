@@ -69,6 +69,15 @@ def test_shuffled_tests_are_the_same_ones_in_their_places(order: Any) -> None:
     assert (shuffled[0], shuffled[-1]) == ("test_first", "test_last")
 
 
+def test_interleaved_tests_take_one_of_each_load_in_turn(order: Any) -> None:
+    """What drifts slowly is then in all loads alike."""
+    found = order("--lem-order=interleaved")
+    assert (found[0], found[-1]) == ("test_first", "test_last")
+    loads = ["float64" in name for name in found[1:-1]]
+    assert loads == [loads[0], not loads[0]] * 4
+    assert sorted(found) == sorted(order())
+
+
 def test_the_order_follows_from_the_seed(order: Any) -> None:
     """Every worker of pytest-xdist finds the same one; another seed gives another."""
     shuffled = order("--lem-order=shuffled")
@@ -94,7 +103,9 @@ def test_an_order_that_there_is_not_is_refused(order: Any, engine: Any) -> None:
     engine.makepyfile(test_it=SOURCE)
     result = engine.runpytest_inprocess("--lem-order=random")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --lem-order: `order`: *'grouped' or 'shuffled'*"])
+    result.stderr.fnmatch_lines(
+        ["ERROR: --lem-order: `order`: *'grouped', 'interleaved' or 'shuffled'*"]
+    )
 
 
 def test_workers_agree_on_the_order(engine: Any, order: Any, survivors: Any) -> None:

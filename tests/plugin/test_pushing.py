@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from pytest_lem.plugin.pushing import Pusher
+
 GOOD = "from burn import burn\ndef test_one(energy): energy(burn)\n"
+BAD = GOOD.replace("energy(burn)", "energy(burn); assert False")
 PUSH = "--lem-set=mlflow.push=true"
+REQUIRED = "--lem-set=mlflow.required=true"
+FATAL = "; `mlflow.required` makes that fail the session"
 
 
-def test_a_server_that_is_gone_costs_a_note(suite: Any, stored: Callable[[], Any]) -> None:
-    """The run passes, and its file is there."""
+@pytest.fixture
+def pushed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return a function that gives the source of a program that runs in the place of `lem push`."""
+
+    def replace(source: str) -> None:
+        monkeypatch.setattr(Pusher, "_command", lambda _: [sys.executable, "-c", source])
+
+    return replace
+
+
+@pytest.mark.parametrize(("arguments", "status", "end"), [((), 0, ""), ((REQUIRED,), 1, FATAL)])
+def test_a_server_that_is_gone_costs_a_note(
+    suite: Any, stored: Callable[[], Any], arguments: tuple[str, ...], status: int, end: str
+) -> None:
+    """The run passes unless pushing was required, and its file is there whatever was."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{taken.getsockname()[1]}"
     suite.makepyfile(test_it=GOOD)
-    result = suite.runpytest_subprocess(PUSH, f"--lem-set=mlflow.uri={uri}", "--lem-json=run.json")
+    result = suite.runpytest_subprocess(
+        PUSH, f"--lem-set=mlflow.uri={uri}", "--lem-json=run.json", *arguments
+    )
 
     result.assert_outcomes(passed=1)
-    assert result.ret == 0
-    note = "lem: mlflow: the MLflow server http://127.0.0.1 does not answer; nothing is lost, *"
-    result.stdout.fnmatch_lines([note])
+    assert result.ret == status
+    note = "lem: mlflow: the MLflow server http://127.0.0.1 does not answer; nothing is lost, and "
+    assert f"{note}`lem push` sends it later{end}" in result.stdout.lines
     assert len(stored().records) == 1
 
 
@@ -36,9 +57,88 @@ def test_nothing_is_pushed_unless_it_is_asked_for(suite: Any, arguments: tuple[s
     assert "mlflow" not in result.stdout.str()
 
 
-def test_a_password_is_refused_before_anything_runs(suite: Any) -> None:
-    """In one sentence."""
+@pytest.mark.parametrize("uri", ["http://me:s3cret@host", "http://host?token=s3cret"])
+def test_a_secret_is_refused_before_anything_runs(suite: Any, uri: str) -> None:
+    """In one sentence that does not repeat it, and nothing is stored."""
     suite.makepyfile(test_it=GOOD)
-    result = suite.runpytest_subprocess("--lem-set=mlflow.uri=http://me:pass@host")
+    result = suite.runpytest_subprocess(f"--lem-set=mlflow.uri={uri}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*`mlflow.uri`: settings are stored, so a password*"])
+    result.stderr.fnmatch_lines(["*`mlflow.uri`: a tracking URI is stored and shown, so it has *"])
+    assert "s3cret" not in result.stderr.str() + result.stdout.str()
+    assert not suite.path.joinpath(".lem").exists()
+
+
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_what_was_required_and_not_done_is_said_in_any_case(
+    lem: Any, pushed: Callable[[str], None], quiet: tuple[str, ...]
+) -> None:
+    """Also by a program that dies without a word."""
+    pushed("import os; os._exit(7)")
+    result = lem(GOOD, PUSH, REQUIRED, *quiet)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    note = "lem: mlflow: it ended without a word, with status 7; nothing is lost, and `lem push` "
+    assert f"{note}sends the rest later{FATAL}" in result.stdout.lines
+
+
+def test_words_that_are_no_text_are_no_accident(lem: Any, pushed: Callable[[str], None]) -> None:
+    """They are shown as far as they can be."""
+    pushed("import os; os.write(2, b'no \\xff'); os._exit(1)")
+    result = lem(GOOD, PUSH)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["lem: mlflow: no *"])
+
+
+def test_too_long_a_push_fails_what_requires_it(lem: Any, pushed: Callable[[str], None]) -> None:
+    """The limit holds as it does elsewhere."""
+    pushed("import threading; threading.Event().wait()")
+    result = lem(GOOD, PUSH, REQUIRED, "--lem-set=mlflow.timeout_s=0.01")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    note = "lem: mlflow: not done within 0.01 s; nothing is lost, and `lem push` sends the rest "
+    assert f"{note}later{FATAL}" in result.stdout.lines
+
+
+def test_a_push_that_is_done_fails_nothing(lem: Any, pushed: Callable[[str], None]) -> None:
+    """Required or not."""
+    pushed("print('mlflow: 1 of 1 records pushed')")
+    result = lem(GOOD, PUSH, REQUIRED)
+    assert result.ret == pytest.ExitCode.OK
+    assert "lem: mlflow: 1 of 1 records pushed" in result.stdout.lines
+
+
+@pytest.mark.parametrize(
+    ("source", "arguments", "status"),
+    [
+        (GOOD, (REQUIRED,), 0),
+        (GOOD, (PUSH, REQUIRED, "--lem=off"), 0),
+        (GOOD, (PUSH, REQUIRED, "--collect-only"), 0),
+        ("def test_one(): pass\n", (PUSH, REQUIRED, "--lem-json=run.json"), 0),
+        (GOOD, (PUSH, REQUIRED, "-k", "nothing"), pytest.ExitCode.NO_TESTS_COLLECTED),
+        (BAD, (PUSH, REQUIRED), 1),
+        (f"{GOOD}def test_two(): import pytest; pytest.exit('enough')\n", (PUSH, REQUIRED), 2),
+    ],
+)
+def test_only_what_would_pass_without_its_push_is_failed(
+    lem: Any,
+    pushed: Callable[[str], None],
+    source: str,
+    arguments: tuple[str, ...],
+    status: int,
+) -> None:
+    """Not what asks for none, what has nothing to push, or what has another status already."""
+    pushed("raise SystemExit('no')")
+    assert lem(source, *arguments).ret == status
+
+
+def test_with_workers_the_controlling_process_fails(
+    suite: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the only one that pushes, once."""
+    suite.makepyfile(test_it=GOOD)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "no token")
+    result = suite.runpytest_subprocess(PUSH, REQUIRED, "-n1")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=1)
+    notes = [line for line in result.stdout.lines if line.startswith("lem: mlflow: ")]
+    assert len(notes) == 1
+    assert notes[0].startswith("lem: mlflow: MLFLOW_TRACKING_TOKEN holds no token: one line of ")
+    assert notes[0].endswith(FATAL)

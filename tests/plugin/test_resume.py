@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+SPEED = "--lem-fail-on=call_duration_s:90"
 SOURCE = """
     import pytest
     from burn import burn
@@ -181,3 +182,23 @@ def test_a_resumed_figure_is_compared(lem: Any, history: Any, stored: Any) -> No
 
     result.assert_outcomes(failed=1, deselected=2)
     assert [r.origin for r in stored().records] == ["resumed", "measured"]
+
+
+def test_a_resumed_figure_counts_once(lem: Any, stored: Any, sessions: Any) -> None:
+    """Saved again and again it stays one session of the history, and no history of its own."""
+    lem(SOURCE, "--lem-save=main", "-k", "call")
+    for _ in range(2):
+        lem(None, "--lem-resume", "--lem-save=main", "-k", "call")
+    first = sessions()[0].run
+    assert [entry.measured_in for one in sessions() for entry in one.entries] == [
+        None,
+        first,
+        first,
+    ]
+
+    again = lem(None, "--lem-resume", "--lem-baseline=main", "-k", "call", SPEED)
+    again.assert_outcomes(passed=1, deselected=2)
+    assert [c.reasons for c in stored().comparisons] == [["only_itself"]]
+
+    lem(None, "--lem-baseline=main", "-k", "call", SPEED)
+    assert [c.sessions for c in stored().comparisons] == [1]

@@ -82,6 +82,7 @@ def check_round(one, *, is_open):
     work, length_s = one.work, one.t1 - one.t0
     assert work.due_requests == len(one.requests) > 0
     assert (work.failed_requests, work.good_requests) == (0, work.due_requests)
+    assert work.failed_outside == 0
     assert work.requests > 0
     assert abs(work.output_tokens - 4 * work.requests) <= 4 * 50
     assert work.input_tokens % 7 == 0
@@ -251,6 +252,21 @@ def test_some_failures_are_counted(lem, serving, only, most, reasons):
     assert record.metrics["request_failure_rate"].value == pytest.approx(share)
 
 
+def test_failures_before_the_window_leave_a_trace(lem, serving, only):
+    """Every other of the twenty requests of the ramp: counted in each round, and flagged."""
+    serving(
+        "traffic: {arrivals: constant, rate: 100, ramp_s: 0.2, drain_s: 10, most_failed: 1}",
+        "--faults",
+        " ".join(f"500@{number}" for number in range(0, 3000, 2)),
+    )
+    result = lem(ONE)
+    result.assert_outcomes(passed=1)
+    record = only()
+    assert all(one.work.failed_outside >= 5 for one in record.rounds)
+    assert {"failed_outside", "some_failed"} <= set(record.flags)
+    result.stdout.fnmatch_lines(["*failed_outside: requests failed that were due before*"])
+
+
 def test_a_lying_server_is_not_believed(lem, serving, only):
     """It tells of fewer tokens than it sends pieces."""
     serving(CLOSED, "--faults", "liar@*")
@@ -274,6 +290,56 @@ def test_traffic_that_cannot_be_is_one_sentence(lem, serving, arguments, sentenc
     told = result.stderr if status == pytest.ExitCode.USAGE_ERROR else result.stdout
     told.fnmatch_lines([f"*{sentence}"])
     assert "Traceback" not in result.stderr.str() + result.stdout.str()
+
+
+@pytest.mark.parametrize("traffic", ["", CLOSED], ids=["batches", "traffic"])
+@pytest.mark.parametrize("limit", ["ttft_s", "tpot_s"])
+def test_limits_on_tokens_need_their_times(lem, serving, only, traffic, limit):
+    """Without streaming nobody could keep them, so that is said before anything is started."""
+    serving(f"{traffic}\nslo: {{{limit}: 30, e2e_s: 30}}", streaming=False)
+    result = lem(ONE)
+    result.assert_outcomes(failed=1)
+    assert (only().failure_kind, only().rounds, only().phases) == ("config", [], [])
+    result.stdout.fnmatch_lines(
+        [f"*slo.{limit} is a limit on the times of tokens, which are taken with workload.stream*"]
+    )
+
+
+def test_a_limit_on_the_whole_answer_needs_no_times(lem, serving, only):
+    """It is known without streaming too."""
+    serving(f"{CLOSED}\nslo: {{e2e_s: 30}}", streaming=False)
+    lem(ONE).assert_outcomes(passed=1)
+    assert only().metrics["goodput_req_s"].value > 0
+
+
+def test_each_rate_that_cannot_be_has_a_record_of_its_own(lem, serving, stored):
+    """Of traffic, and named by the rate, so that none is taken for the same case again."""
+    serving("traffic: {arrivals: poisson, ramp_s: 0.05}")
+    result = lem(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("rate", [0, -2.0, float("nan"), "x"])
+        def test_it(inference, rate):
+            inference()
+
+        @pytest.mark.parametrize("traffic", [{"arrivals": "closed"}, {"arrivals": "gamma"}])
+        def test_whole(inference, traffic):
+            inference()
+
+        @pytest.mark.parametrize("slo", [{"ttft_s": 0}, {"ttft_s": -1}])
+        def test_limits(inference, slo):
+            inference()
+        """
+    )
+    result.assert_outcomes(failed=8)
+    records = stored().records
+    assert [(r.status, r.failure_kind) for r in records] == [("failed", "config")] * 8
+    assert all("duplicate_key" not in r.flags for r in records)
+    assert [r.case.kind for r in records] == ["serve"] * 6 + ["infer"] * 2
+    assert len({r.case.key for r in records}) == 8
+    labels = [r.case.key.rpartition("-")[0] for r in records[:4]]
+    assert labels == [f"serve/rate={rate}" for rate in ("0", "-2.0", "nan", "x")]
 
 
 @pytest.mark.parametrize(
@@ -388,6 +454,104 @@ def test_a_key_stands_in_no_file(lem, serving, suite, only, monkeypatch):
     assert any(path.suffix == ".log" for path in files)
     assert [path for path in files if b"hush" in path.read_bytes()] == []
     assert "hush" not in result.stdout.str()
+
+
+@pytest.fixture
+def nowhere(suite):
+    """Return a function that gives the files of the suite in which a text stands."""
+
+    def files(text):
+        files = [path for path in suite.path.rglob("*") if path.is_file()]
+        assert any(path.suffix == ".json" for path in files)
+        return [path for path in files if text.encode() in path.read_bytes()]
+
+    return files
+
+
+@pytest.mark.parametrize("fault", ["401@*", "telling@*", "401@6"])
+def test_a_key_that_the_server_tells_stands_nowhere(
+    lem, serving, only, monkeypatch, nowhere, fault
+):
+    """Neither in the terminal, nor in the record of the case or a request, nor in the log."""
+    for name in ("STUB_KEY", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, "hush-5711")
+    serving(CLOSED.replace("ramp_s", "most_failed: 1, ramp_s"), "--log", "--faults", fault)
+    result = lem(ONE, "-v", "--junitxml=report.xml")
+    is_given_up = fault.endswith("*")
+    result.assert_outcomes(failed=int(is_given_up), passed=int(not is_given_up))
+    record = only()
+    if is_given_up:
+        assert "***" in record.message
+        result.stdout.fnmatch_lines(["*requests in a row failed, the last with: *[*][*][*]*"])
+    (log,) = Path(".lem").rglob("load-1.log")
+    assert "Authorization: Bearer ***" in log.read_text()
+    assert nowhere("hush") == []
+    assert "hush" not in result.stdout.str() + result.stderr.str()
+
+
+SECRET = "*`backends.openai`: {} has the key of OPENAI_API_KEY in it, and options are stored; take*"
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("command", "{'command': f'serve {{port}} --api-key {KEY}'}"),
+        ("extra_body", "{'extra_body': {'headers': {'X-Key': KEY}}}"),
+    ],
+)
+def test_a_key_in_an_option_is_refused_and_not_kept(
+    lem, serving, stored, monkeypatch, nowhere, name, options
+):
+    """The record of the failed test has no option of it; two of them are two cases."""
+    monkeypatch.setenv("OPENAI_API_KEY", "hush-5711")
+    serving(CLOSED)
+    result = lem(
+        f"""
+        import os
+
+        KEY = os.environ["OPENAI_API_KEY"]
+
+        def test_one(inference):
+            inference(options={options})
+
+        def test_two(inference):
+            inference(options={{"extra_body": {{"key": KEY}}}})
+        """,
+        "-v",
+        "--junitxml=report.xml",
+    )
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines([SECRET.format(name)])
+    first, second = stored().records
+    assert [(r.status, r.failure_kind) for r in (first, second)] == [("failed", "config")] * 2
+    assert first.case.digest != second.case.digest
+    assert nowhere("hush") == []
+    assert "hush" not in result.stdout.str() + result.stderr.str()
+
+
+def test_a_key_in_a_file_is_refused_at_once(lem, suite, serving, monkeypatch):
+    """Nothing is made, since nothing can be measured."""
+    monkeypatch.setenv("OPENAI_API_KEY", "hush-5711")
+    serving(CLOSED)
+    path = suite.path / "lem.yaml"
+    path.write_text(path.read_text().replace("{port}", "{port} --key hush-5711"))
+    result = lem(ONE)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([SECRET.format("command")])
+    assert "hush" not in result.stdout.str() + result.stderr.str()
+    assert not suite.path.joinpath(".lem").exists()
+
+
+def test_a_proxy_is_passed_by(lem, serving, only, monkeypatch):
+    """A server in here is found where the environment sends all others through a proxy."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+    serving("batch_size: 1")
+    lem(ONE).assert_outcomes(passed=1)
+    assert only().applied["backend_version"] == "stub-1"
 
 
 def test_a_server_that_cannot_be_is_one_sentence(lem, serving, only):

@@ -12,7 +12,7 @@ from pytest_lem.energy.reading import Tier
 from pytest_lem.flags import Reason
 from pytest_lem.reports.console import text_from
 from pytest_lem.reports.ledger import ledger
-from pytest_lem.results.record import EnergyRecord, PhaseRecord
+from pytest_lem.results.record import EnergyRecord, PhaseRecord, Warned
 
 Make = Callable[..., Any]
 GPU = "GPU-12345678-aaaa-bbbb"
@@ -92,3 +92,9 @@ def test_it_fits(boards: Any, width: int) -> None:
     assert max(len(line.rstrip()) for line in text.splitlines()) <= width
     assert "…" not in text
     assert re.search(rf"round 1 .*400 J.*{GPU[:12]}", text)
+
+
+def test_warnings_are_listed(boards: Any) -> None:
+    """Flags send readers to them."""
+    boards.warnings = [Warned(category="NotApplied", message="`x`: asked for 1, in force is 2")]
+    assert ["NotApplied: `x`: asked for 1, in force is 2"] in _rows(boards)

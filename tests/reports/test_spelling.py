@@ -32,3 +32,9 @@ def test_names_are_shown_by_their_numbers() -> None:
     """So are characters that no encoding has; lines stay lines."""
     assert spelled("test_ü[日]\nb", "ascii") == "test_\\xfc[\\u65e5]\nb"
     assert spelled("name\udcff", "utf-8") == "name\\udcff"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", None, "ascii"])
+def test_marks_that_turn_the_text_are_named(encoding: str | None) -> None:
+    """Else the figures behind a name could be read from the other side."""
+    assert spelled("test[\u202e123\u202c] 1 J", encoding) == "test[[U+202E]123[U+202C]] 1 J"

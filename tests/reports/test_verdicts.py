@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_lem.reports.verdicts import render_verdicts
+from pytest_lem.reports.verdicts import render_notes, render_verdicts
 from pytest_lem.results.comparison import Comparison
 
 
@@ -55,3 +55,27 @@ def test_a_verdict_in_lines_begins_with_its_word() -> None:
     lines = [line.rstrip() for line in text.splitlines()]
     start = lines.index("PASS infer/b/case")
     assert lines[start + 1] == "  token/s  +3.0 % [+1.0, +5.0]"
+
+
+def test_cycles_are_told_apart() -> None:
+    """Each has its row."""
+    found = [_compared(verdict="regressed", sessions=8, cycle=n) for n in (1, 2)]
+    text = _shown(*found)
+    assert "infer/b/case, cycle 1" in text
+    assert "infer/b/case, cycle 2" in text
+    assert "cycle" not in _shown(_compared(verdict="regressed", sessions=8))
+
+
+def test_what_is_too_small_to_see_has_no_minus() -> None:
+    """Neither a change nor a part of it is `-0.0 %`."""
+    parts = {"energy_pct": -0.04, "power_pct": 0.01, "speed_pct": -0.03}
+    text = _shown(_compared(ratio=0.9996, interval=[0.9, 0.9999], pairs=9, attribution=parts))
+    assert "+0.0 % [-10.0, +0.0]" in text
+    assert "+0.0 %, +0.0 %" in text
+
+
+def test_notes_are_folded() -> None:
+    """At the width of the terminal, to the letter."""
+    text = render_notes(["a [red]word[/] " * 9, "b"], width=40, is_colored=False)
+    assert max(map(len, text.splitlines())) <= 40
+    assert " ".join(text.split()) == " ".join(["a [red]word[/]"] * 9) + " b"

@@ -173,6 +173,20 @@ def test_the_figures_of_each_cycle_are_kept(cycles: list[Record]) -> None:
     assert entry.nodeid == "t.py::t[2]"
 
 
+def test_a_repetition_for_the_gate_is_no_cycle(cycles: list[Record]) -> None:
+    """What was measured again had been flagged: it is no sample of how cycles scatter."""
+    cycles[1].repetition = 2
+    assert entry_of(cycles[:2]).measurements == {}
+    assert entry_of(cycles).measurements[ENERGY] == pytest.approx([8 / 5, 12 / 9])
+
+
+def test_an_entry_knows_where_it_was_measured(cycles: list[Record]) -> None:
+    """Where it was taken over from another run, if only in part."""
+    assert entry_of(cycles).measured_in is None
+    cycles[1].extensions = {"resumed_from": "r0"}
+    assert entry_of(cycles).measured_in == "r0"
+
+
 def test_a_figure_that_one_cycle_lacks_is_unknown(infer_record: Make, energy_of: Make) -> None:
     """The others do not stand for all of them; what every cycle has is pooled."""
     dead = [energy_of(Domain.PACKAGE, None, reason="the sensor slept")]

@@ -227,8 +227,7 @@ def test_another_major_version_is_refused(tmp_path: Path, version: object) -> No
     """The sentence has both versions, and nobody looks at the seal of another format."""
     path = _sealed(tmp_path / "s.jsonl", "", schema_version=version, sha256="?")
     assert _sentence(path) == (
-        f"its format is {version}, this release reads 3.0; save anew, or name the run file of that "
-        "run instead"
+        f"its format is {version}, this release reads 3.0; delete it, and save anew"
     )
 
 
@@ -336,6 +335,16 @@ def test_a_lazy_reader_reads_what_it_asks_for(session: Session, stored: Path) ->
     assert table.figures("no such figure").values == [None, None]
     with pytest.raises(LemError, match="`settings`: Input should be a valid array"):
         table.entry(0)
+
+
+def test_a_column_that_was_refused_stays_refused(stored: Path) -> None:
+    """Whoever goes on in spite of it does not find defaults instead."""
+    run, columns = _parts(stored)
+    path = _sealed(stored, _body(run, {**columns, "flags": [1, 2]}))
+    table = read_session(path, is_lazy=True).table
+    for _ in range(2):
+        with pytest.raises(LemError, match=r"`flags\.0`: Input should be a valid array"):
+            table.column("flags")
 
 
 def test_a_table_of_entries_has_the_columns_of_its_file(session: Session, stored: Path) -> None:

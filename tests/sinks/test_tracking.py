@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
-from pytest_lem.config.mlflow import MlflowSettings
+from pytest_lem.config.mlflow import uri_fault
 from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.results.run import Run
 from pytest_lem.results.runfile import RunFile
@@ -45,7 +44,10 @@ def test_the_database_stands_in_the_store(tmp_path, monkeypatch):
     assert store_uri(Path(".lem")) == f"sqlite:///{tmp_path}/.lem/mlflow.db"
 
 
-def test_a_password_in_the_address_is_refused():
-    """Settings are stored with every record."""
-    with pytest.raises(ValidationError, match="MLFLOW_TRACKING_PASSWORD"):
-        MlflowSettings(uri="http://me:s3cret@host")
+@pytest.mark.parametrize("uri", ["http://me:s3cret@host", "http://host?x=s3cret"])
+def test_there_is_no_target_in_which_a_secret_may_stand(uri):
+    """Whoever makes one, by the rule that the settings have."""
+    with pytest.raises(LemError) as caught:
+        Target(uri=uri, experiment="x")
+    assert str(caught.value) == uri_fault(uri)
+    assert "s3cret" not in str(caught.value)

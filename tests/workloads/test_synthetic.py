@@ -83,7 +83,7 @@ def test_a_file_of_lengths_that_cannot_be_used_is_a_sentence(
 
 
 def test_the_same_settings_give_the_same_prompts_again() -> None:
-    """Another seed gives others, and no two begin alike, which a prefix cache would find."""
+    """Another seed gives others, and hardly two begin with the same four words."""
     dataset = settings(lengths="lognormal", tokens=30)
     found = synthetic(dataset, 40)
     assert found == synthetic(dataset, 40)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 
-from pytest_lem.cli.ls.names import show
+from pytest_lem.cli.ls.listed import show_named
 from pytest_lem.cli.printing import complain
 from pytest_lem.registry import BACKENDS, entries
 
+_NAMES = ("backend", "installed", "needs", "precisions", "install")
 
-def run(*, is_json: bool) -> int:
-    """Print a line for each backend; return 1 when one cannot be loaded, else 0."""
+
+def run(*, form: str) -> int:
+    """Print each backend; return 1 when one cannot be loaded, else 0."""
     rows, broken = [], 0
     for name, entry in sorted(entries(BACKENDS).items()):
         try:
@@ -31,7 +33,7 @@ def run(*, is_json: bool) -> int:
                 f"the backend `{name}` cannot be loaded ({type(error).__name__}: {error}); install "
                 "its package anew, or remove it"
             )
-    show(rows, is_json=is_json)
+    show_named(form, _NAMES, rows)
     return 1 if broken else 0
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_lem.cli.ls.names import show
+from pytest_lem.cli.ls.listed import show_named
 from pytest_lem.config.dataset import SYNTHETIC
 from pytest_lem.workloads.dataset import KINDS, SHIPPED, shipped_prompts
 from pytest_lem.workloads.hub import NAMED
 
 
-def run(*, is_json: bool) -> int:
-    """Print a line for each dataset; return 0."""
-    show([*_shipped(), _synthetic(), *_on_hub()], numbers=["prompts"], is_json=is_json)
+def run(*, form: str) -> int:
+    """Print each dataset; return 0."""
+    rows = [*_shipped(), _synthetic(), *_on_hub()]
+    show_named(form, list(rows[0]), rows, numbers=["prompts"])
     return 0
 
 

@@ -6,13 +6,15 @@ import io
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from typing import IO
+from dataclasses import asdict, fields
+from functools import partial
+from typing import IO, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pytest_lem.cli.ls.listed import show
 from pytest_lem.cli.printing import complain
 from pytest_lem.config.parameter import Parameter, option_parameters, settings_parameters
 from pytest_lem.errors import LemError
@@ -24,7 +26,7 @@ _UNLIMITED = 10_000
 Sections = Mapping[str, Sequence[Parameter]]
 
 
-def run(*, backend: str | None, is_json: bool) -> int:
+def run(*, backend: str | None, form: str) -> int:
     """Print the settings and all options, or the options of one backend.
 
     Returns 2 for a backend that nobody registers, 1 when one cannot be loaded, else 0.
@@ -36,13 +38,16 @@ def run(*, backend: str | None, is_json: bool) -> int:
         return 2
     settings = settings_parameters() if backend is None else []
     options = {name: found for name in names if (found := _options(name)) is not None}
-    if is_json:
-        plain = {name: [asdict(p) for p in found] for name, found in options.items()}
-        document = {"settings": [asdict(p) for p in settings], "backends": plain}
-        print(json.dumps(document, indent=2, allow_nan=False))  # noqa: T201 - the output
-    else:
-        sections = {"settings": settings} if settings else {}
-        _show({**sections, **{f"backends.{name}": options[name] for name in options}}, sys.stdout)
+    sections = {"settings": settings} if settings else {}
+    sections |= {f"backends.{name}": found for name, found in options.items()}
+    plain = {name: [asdict(p) for p in found] for name, found in options.items()}
+    show(
+        form,
+        [field.name for field in fields(Parameter)],
+        [_row(parameter) for found in sections.values() for parameter in found],
+        partial(_show, sections, sys.stdout),
+        document={"settings": [asdict(p) for p in settings], "backends": plain},
+    )
     return 0 if len(options) == len(names) else 1
 
 
@@ -56,6 +61,13 @@ def _options(name: str) -> list[Parameter] | None:
             f"({type(error).__name__}: {error}); install its package anew, or remove it"
         )
         return None
+
+
+def _row(parameter: Parameter) -> dict[str, Any]:
+    """Return a parameter for a line, where the default null is not to be taken for unknown."""
+    default = parameter.default
+    is_plain = default is not None and not isinstance(default, str)
+    return {**asdict(parameter), "default": default if is_plain else json.dumps(default)}
 
 
 def _show(sections: Sections, file: IO[str]) -> None:

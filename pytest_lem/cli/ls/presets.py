@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_lem.cli.ls.names import show
+from pytest_lem.cli.ls.listed import show_named
 from pytest_lem.config.resolve import PRESETS
 from pytest_lem.config.source import read_file
 
 
-def run(*, is_json: bool) -> int:
-    """Print a line for each preset; return 0."""
+def run(*, form: str) -> int:
+    """Print each preset; return 0."""
     rows = [
         {
             "preset": path.stem,
@@ -19,7 +19,7 @@ def run(*, is_json: bool) -> int:
         }
         for path in sorted(PRESETS.glob("*.yaml"))
     ]
-    show(rows, is_json=is_json)
+    show_named(form, list(rows[0]), rows)
     return 0
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-#: Characters that turn the direction of the text around them, and so can hide what it says.
-_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+from pytest_lem.reports.spelling import TURNING
+
 #: Categories of characters that show nothing: controls, lone surrogates, separators of lines.
 _UNSEEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _VOID = frozenset({"input", "meta"})
@@ -77,4 +77,4 @@ def _attribute(name: str, value: str | bool | None) -> str:
 def _is_unseen(character: str) -> bool:
     if character in "\n\t":
         return False
-    return character in _TURNING or unicodedata.category(character) in _UNSEEN
+    return character in TURNING or unicodedata.category(character) in _UNSEEN

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from pytest_lem.gate.sentence import change_text
+from pytest_lem.gate.sentence import case_text, change_text, parts_text
 from pytest_lem.gate.verdict import FAILING, ORDER, Verdict, text_of
 from pytest_lem.reports.figures import SHORT_NAMES
 from pytest_lem.reports.html.chart import Chart, axis
@@ -91,15 +91,14 @@ def _table(comparisons: Sequence[Comparison]) -> Markup:
 
 
 def _row(c: Comparison) -> Markup:
-    parts = c.attribution
-    shares = f"{parts['power_pct']:+.1f} %, {parts['speed_pct']:+.1f} %" if parts else UNKNOWN
+    shares = parts_text(c) or UNKNOWN
     rests = counted(c.sessions, "session") if c.sessions else UNKNOWN
     if c.pairs:
         rests = counted(c.pairs, "pair")
     return element(
         "tr",
         element("td", verdict(c.verdict)),
-        element("th", path_like(c.case), _why(c), scope="row"),
+        element("th", path_like(case_text(c)), _why(c), scope="row"),
         element("td", SHORT_NAMES.get(c.metric, c.metric)),
         element("td", change_text(c) or UNKNOWN, class_="number"),
         element("td", shares, class_="number"),
@@ -162,7 +161,7 @@ def _trace(word: Verdict, chosen: Sequence[Comparison]) -> dict[str, object]:
         "name": str(word),
         "x": [100 * (c.ratio - 1) for c in chosen if c.ratio is not None],
         "y": [label(f"{_short(c.case)}, {SHORT_NAMES.get(c.metric, c.metric)}") for c in chosen],
-        "text": [label(f"{c.case}: {change_text(c)}") for c in chosen],
+        "text": [label(f"{case_text(c)}: {change_text(c)}") for c in chosen],
         "hovertemplate": "%{text}<extra></extra>",
         "error_x": {"type": "data", "array": high, "arrayminus": low, "color": f"@{number}"},
         "marker": {"symbol": symbol, "color": f"@{number}", "size": 10},

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -128,7 +130,9 @@ def test_the_settings_reach_what_they_are_for(measured: Any, place: Path) -> Non
 
 def test_a_run_that_is_not_done_in_time_is_pushed_later(measured: Any, place: Path) -> None:
     """The limit costs a note and no data."""
-    note = "lem: mlflow: not done within 0.01 s; `lem push` sends the rest later"
+    note = (
+        "lem: mlflow: not done within 0.01 s; nothing is lost, and `lem push` sends the rest later"
+    )
     assert note in measured(PUSH, "--lem-set=mlflow.timeout_s=0.01")
     command = [sys.executable, "-m", "pytest_lem.cli.main", "push", "latest"]
     said = subprocess.run(command, cwd=place, capture_output=True, text=True, check=True)
@@ -159,3 +163,64 @@ def test_a_server_gets_it_too(measured: Any, server: str) -> None:
     found = client.search_runs([client.get_experiment_by_name("pytest-lem").experiment_id])
     assert len(found) == 2
     assert [file.path for file in client.list_artifacts(found[0].info.run_id)] == ["record.json"]
+
+
+@pytest.fixture
+def guard() -> Iterator[tuple[str, list[str | None]]]:
+    """Start a server that lets nobody in; return its address, and the credentials it was shown."""
+    shown: list[str | None] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            shown.append(self.headers["Authorization"])
+            self.send_response(401)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        thread = threading.Thread(target=listening.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.server_port}", shown
+        listening.shutdown()
+        thread.join()
+
+
+def test_the_token_of_a_file_is_shown_to_the_server_alone(
+    measured: Any, place: Path, guard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands in nothing that is said or stored, also where the server refuses it."""
+    uri, shown = guard
+    (place.parent / "token").write_text("t0ken-s3cret\n")
+    monkeypatch.delenv("MLFLOW_TRACKING_TOKEN", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN_FILE", str(place.parent / "token"))
+    said = measured(PUSH, f"--lem-set=mlflow.uri={uri}")
+    assert "lem: mlflow: MLflow has refused: " in said
+    assert set(shown) == {"Bearer t0ken-s3cret"}
+    assert "s3cret" not in said
+    stored = [path for path in place.rglob("*") if path.is_file()]
+    assert [path for path in stored if b"s3cret" in path.read_bytes()] == []
+
+
+def test_a_push_that_was_required_and_done_passes(place: Path) -> None:
+    """And fails where it could not be done, with the same files."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        *OPTIONS,
+        "-k",
+        "one",
+        PUSH,
+    ]
+    command += ["--lem-set=mlflow.required=true"]
+    environment = {**os.environ, "LEM_LOCK_DIR": str(place / "locks")}
+    for late, status in (([], 0), (["--lem-set=mlflow.timeout_s=0.01"], 1)):
+        ended = subprocess.run([*command, *late], cwd=place, env=environment, check=False)
+        assert ended.returncode == status
+    assert len(list(place.glob(".lem/runs/*/run.json"))) == 2
+    assert len(runs(place / ".lem")) == 1
