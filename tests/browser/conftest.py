@@ -72,6 +72,18 @@ def nights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def steady_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a run of one and of several devices that change nothing, and its page."""
+    folder = tmp_path_factory.mktemp("steady")
+    store, path = fleet.write_steady(folder / "store"), folder / "out.html"
+    lem = Path(sys.executable).with_name("lem")
+    command = [lem, "report", "latest", f"--store={store}", f"--html={path}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
 @pytest.fixture
 def opened(chromium, page_file) -> Iterator[object]:
     """Return a function that opens the page; whatever the browser complains of fails the test."""

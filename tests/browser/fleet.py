@@ -33,6 +33,15 @@ NASTY = "t::test[<script>document.title='hacked'</script>\"'&\u202etxt.exe]"
 NASTY_TEXT = (
     "</script><script>document.title='hacked'</script><img src=x onerror=\"document.title=1\">"
 )
+#: Boards, and how many of their columns, of the cases of a steady run.
+STEADY = ((1, 1), (1, 5), (8, 1), (8, 5))
+_STEADY_BOARD = {
+    "power_w": 100.0,
+    "sm_clock_mhz": 1980.0,
+    "temperature_c": 45.0,
+    "utilisation": 0.97,
+    "throttle_bits": float(0x4),
+}
 _REQUESTED = {
     "preset": "standard",
     "measure": {"rounds": 3, "min_window_s": 10.0},
@@ -67,6 +76,22 @@ def write_fleet(
     }
     run_file = RunFile(run=run, environments={"e": environment}, devices=devices, records=records)
     write_run(run_file, directory / "run.json")
+    store.keep(session_of(run, records, {}), directory)
+    return store
+
+
+def write_steady(folder: Path) -> Store:
+    """Write a run whose devices change nothing: a case for each of `STEADY`, in that order."""
+    store, run = Store(folder), _run(20)
+    directory = store.runs / run.id
+    records = [_model("vllm", "bfloat16", size, 60.0, 1.0) for size in range(1, len(STEADY) + 1)]
+    for record, (boards, count) in zip(records, STEADY, strict=True):
+        values = dict(list(_STEADY_BOARD.items())[:count])
+        tracks = {f"GPU-{n}{n}": _steady(values) for n in range(boards)}
+        if count == len(_STEADY_BOARD):
+            tracks["machine"] = _steady({"frequency_mhz": 3200.0, "utilisation": 0.1})
+        _write_samples(record, directory, tracks)
+    write_run(RunFile(run=run, records=records), directory / "run.json")
     store.keep(session_of(run, records, {}), directory)
     return store
 
@@ -257,9 +282,18 @@ def _sample(record: Record, directory: Path, seconds: float) -> None:
         track.add(
             time_s, [power, 1980.0 - 300 * (bits == 4), 45 + 10 * is_busy, is_busy * 0.97, bits]
         )
-    series = Series({GPU: track}, interval_s=0.1)
+    _write_samples(record, directory, {GPU: track})
+
+
+def _steady(values: dict[str, float]) -> Track:
+    track = Track(tuple(values), Source(name="power", averaging_s=0.1))
+    for i in range(600):
+        track.add(2.0 + i / 10, list(values.values()))
+    return track
+
+
+def _write_samples(record: Record, directory: Path, tracks: dict[str, Track]) -> None:
     name = f"series/{record.case.digest[:12]}.npz"
-    write_series(series, directory / name)
-    record.series = SeriesRecord(
-        path=name, interval_s=0.1, achieved_interval_s=0.1, samples=len(track.times_s)
-    )
+    write_series(Series(tracks, interval_s=0.1), directory / name)
+    count = sum(len(track.times_s) for track in tracks.values())
+    record.series = SeriesRecord(path=name, interval_s=0.1, achieved_interval_s=0.1, samples=count)

@@ -68,6 +68,20 @@ def spanning(values: Sequence[float]) -> dict[str, Any]:
     return {"rangemode": "tozero"}
 
 
+def range_of(values: Sequence[float], least: float) -> dict[str, Any]:
+    """Return the range of an axis for values less than `least` apart; others find their own.
+
+    Around a constant the library would span 1 either way, whatever is drawn.
+    """
+    low, high = min(values), max(values)
+    if high - low >= least:
+        return {}
+    start = (low + high - least) / 2
+    if low >= 0:
+        start = max(0.0, start)  # nobody draws less than 0 W
+    return {"range": [start, start + least]}
+
+
 def colour(number: int) -> str:
     """Return the name of the n-th colour."""
     return f"@{number % COLOURS}"

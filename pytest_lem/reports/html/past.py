@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pytest_lem.gate.past import Past
 from pytest_lem.reports.figures import SHORT_NAMES, scaled
-from pytest_lem.reports.html.chart import Chart, axis, colour
+from pytest_lem.reports.html.chart import Chart, axis, colour, range_of
 from pytest_lem.reports.html.markup import label
 from pytest_lem.reports.html.values import counted
 from pytest_lem.reports.html.view import View
@@ -14,6 +14,8 @@ from pytest_lem.results.definitions import METRICS
 
 #: Energies that stand for a case, the first that it has.
 ENERGIES = ("energy_per_output_token_j", "energy_per_input_token_j", "energy_per_call_j")
+#: Of the largest value, what the chart spans at least: energies that are the same stay positive.
+_LEAST_SPAN = 0.02
 
 
 def history(view: View, past: Sequence[Past]) -> Chart | None:
@@ -53,7 +55,7 @@ def history(view: View, past: Sequence[Past]) -> Chart | None:
         ],
         layout={
             "xaxis": {"type": "category", "automargin": True},
-            "yaxis": axis(title),
+            "yaxis": axis(title, **range_of([*values, now], _LEAST_SPAN * max(*values, now))),
             "legend": {"orientation": "h"},
         },
         height=300,

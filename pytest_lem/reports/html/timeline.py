@@ -10,7 +10,7 @@ from pytest_lem.energy.gpu.throttling import slowdowns_in
 from pytest_lem.energy.sampling.series import Series
 from pytest_lem.energy.sampling.track import Track
 from pytest_lem.reports.figures import digits
-from pytest_lem.reports.html.chart import Chart, axis, colour
+from pytest_lem.reports.html.chart import Chart, axis, colour, range_of
 from pytest_lem.reports.html.markup import label
 from pytest_lem.reports.html.thinning import broken, stretches, thin
 from pytest_lem.reports.html.values import counted
@@ -24,13 +24,22 @@ _PANELS = (
     ("frequency_mhz", "CPU clock, MHz", 0),
     ("utilisation", "in use", 2),
 )
+#: What a panel spans at least, so that its marks are whole numbers, and a value that stays, or
+#: differs by a step of its sensor, is seen to be steady.
+_LEAST_SPAN = {"power, W": 5, "°C": 5, "SM clock, MHz": 100, "CPU clock, MHz": 100}
 _BITS, _SLOWED = "throttle_bits", "slowed down"
 _DASHES = ("solid", "dash", "dot", "dashdot")
 #: Of the whole height, between two panels.
 _GAP = 0.05
 _PANEL_PX = 130
-#: Of the whole height, from the last panel to the legend.
-_BELOW = 0.09
+#: Above the panels, where the names of rounds and phases stand; below them, for the marks of the
+#: seconds and their title.
+_ABOVE_PX, _BELOW_PX = 48, 46
+#: At the lower edge of the chart, where the library itself takes from the panels what a legend
+#: needs that wraps. On a phone each device has a line, and the chart is as much higher.
+_LEGEND = {"orientation": "h", "xref": "container", "x": 0, "tracegroupgap": 0}
+_LEGEND |= {"yref": "container", "y": 0, "yanchor": "bottom"}
+_LEGEND_PX, _LINE_PX = 10, 20
 #: Share of the width that a stretch has at least if its name stands over it.
 _LEAST_NAMED = 0.025
 #: Characters of a device that tell it apart.
@@ -46,32 +55,42 @@ def timeline(record: Record, series: Series, buckets: int) -> Chart | None:
     panels = {title: found for title, found in _panels(series, start_s, buckets) if found}
     if not panels:
         return None
-    layout: dict[str, Any] = {
-        "xaxis": axis("seconds"),
-        "showlegend": True,
-        "legend": {"orientation": "h", "y": -_BELOW, "yanchor": "top"},
-        "shapes": _shapes(record, start_s),
-        "annotations": _names(record, start_s),
-        "margin": {"t": 48, "b": 84},
-    }
-    data = []
-    height = (1 - _GAP * (len(panels) - 1)) / len(panels)
-    for number, (title, traces) in enumerate(panels.items()):
-        top = 1 - number * (height + _GAP)
-        name = f"y{number + 1}" if number else "y"
-        layout[f"yaxis{number + 1}" if number else "yaxis"] = axis(
-            title, domain=[max(0.0, top - height), top], **_range(title)
-        )
-        data += [{**trace, "yaxis": name, "showlegend": not number} for trace in traces]
-    layout["xaxis"]["anchor"] = "free"
-    layout["xaxis"]["position"] = 0
+    data, axes = _stacked(panels)
+    devices = len({trace["legendgroup"] for trace in data})
+    legend_px = _LEGEND_PX + _LINE_PX * devices
     return Chart(
         title="Over time",
         words=_words(record, series),
         data=data,
-        layout=layout,
-        height=_PANEL_PX * len(panels) + 130,
+        layout={
+            "xaxis": axis("seconds", anchor="free", position=0),
+            **axes,
+            "showlegend": True,
+            "legend": _LEGEND,
+            "shapes": _shapes(record, start_s),
+            "annotations": _names(record, start_s),
+            "margin": {"t": _ABOVE_PX, "b": _BELOW_PX},
+        },
+        height=_ABOVE_PX + _PANEL_PX * len(panels) + _BELOW_PX + legend_px,
     )
+
+
+def _stacked(
+    panels: dict[str, list[dict[str, Any]]],
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the traces of all panels with their axes; the legend has each device once."""
+    data, axes, named = [], {}, set[str]()
+    height = (1 - _GAP * (len(panels) - 1)) / len(panels)
+    for number, (title, traces) in enumerate(panels.items()):
+        top = 1 - number * (height + _GAP)
+        suffix = str(number + 1) if number else ""
+        domain = [max(0.0, top - height), top]
+        axes[f"yaxis{suffix}"] = axis(title, domain=domain, **_range(title, traces))
+        for trace in traces:
+            is_first = trace["legendgroup"] not in named
+            named.add(trace["legendgroup"])
+            data.append({**trace, "yaxis": f"y{suffix}", "showlegend": is_first})
+    return data, axes
 
 
 def _panels(
@@ -194,10 +213,12 @@ def _names(record: Record, start_s: float) -> list[dict[str, Any]]:
     ]
 
 
-def _range(title: str) -> dict[str, Any]:
+def _range(title: str, traces: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if title == "in use":
         return {"range": [0, 1.05]}
-    return {"type": "category"} if title == _SLOWED else {}
+    if title == _SLOWED:
+        return {"type": "category"}
+    return range_of([y for t in traces for y in t["y"] if y is not None], _LEAST_SPAN[title])
 
 
 def _words(record: Record, series: Series) -> str:

@@ -93,6 +93,66 @@ def test_no_sample_is_no_chart(record):
     assert timeline(record, Series({"x": Track(COLUMNS)}, interval_s=0.1), 10) is None
 
 
+def panels_of(chart):
+    """Return the axis of each panel by its title."""
+    axes = (v for name, v in chart.layout.items() if name.startswith("yaxis"))
+    return {found["title"]["text"]: found for found in axes}
+
+
+def steady(*columns, boards=1):
+    """Return a minute of boards that change nothing."""
+    tracks = {}
+    for number in range(boards):
+        tracks[f"GPU-{number}"] = track = Track(columns)
+        for i in range(600):
+            track.add(8.0 + i / 10, [1980.0] * len(columns))
+    return Series(tracks, interval_s=0.1)
+
+
+def test_a_clock_that_stays_is_in_the_middle_of_a_wide_range(record):
+    """A hundred MHz, and 5 W or 5 °C, so that no mark needs a point."""
+    chart = timeline(record, steady("sm_clock_mhz", "frequency_mhz", "power_w"), 10)
+    ranges = {title: axis["range"] for title, axis in panels_of(chart).items()}
+    assert ranges == {
+        "power, W": [1977.5, 1982.5],
+        "SM clock, MHz": [1930.0, 2030.0],
+        "CPU clock, MHz": [1930.0, 2030.0],
+    }
+
+
+def test_what_varies_finds_its_own_range(record, series):
+    """From 100 to 500 W."""
+    assert "range" not in panels_of(timeline(record, series, 10))["power, W"]
+
+
+def test_devices_that_differ_share_a_range(record):
+    """It spans the values of all of them."""
+    found = steady("sm_clock_mhz", boards=2)
+    for i in range(600):
+        found.tracks["GPU-1"].columns["sm_clock_mhz"][i] = 1960.0
+    axis = panels_of(timeline(record, found, 10))["SM clock, MHz"]
+    assert axis["range"] == [1920.0, 2020.0]
+
+
+@pytest.mark.parametrize("boards", [1, 8])
+@pytest.mark.parametrize("columns", [("power_w",), ("power_w", "temperature_c", "sm_clock_mhz")])
+def test_each_device_and_each_panel_has_its_own_room(record, boards, columns):
+    """The chart is as much higher as a line of the legend, and as a panel."""
+    chart = timeline(record, steady(*columns, boards=boards), 10)
+    margin = chart.layout["margin"]
+    assert chart.height - margin["t"] - margin["b"] == 130 * len(columns) + 20 * boards + 10
+    assert (chart.layout["legend"]["yref"], chart.layout["legend"]["y"]) == ("container", 0)
+
+
+def test_the_legend_names_a_device_in_the_first_panel_that_has_it(record):
+    """Once, also one whose power nobody knows."""
+    found = steady("power_w", "utilisation")
+    found.tracks["machine"] = steady("utilisation", "frequency_mhz").tracks["GPU-0"]
+    chart = timeline(record, found, 10)
+    shown = [(t["name"], t["yaxis"]) for t in chart.data if t["showlegend"]]
+    assert shown == [("GPU-0", "y"), ("machine", "y2")]
+
+
 def test_a_series_that_is_gone_costs_the_chart_alone(page, record, series):
     """The part of the case says why there is none; with it the chart stands there."""
     gone, there = page(record), page(record, series=series)
