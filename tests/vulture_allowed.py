@@ -19,8 +19,8 @@ _._do_import, _._do_load, _._do_prepare, _._do_arm, _._do_run, _._do_score, _._d
 _._do_start, _._do_hold, _._do_stop, _._do_join
 _.__getattr__, _.model_config
 
-# Fields of an entry, read by their names.
-_.sm_clock_mhz, _.power_cap_share
+# Fields of an entry and of what was done in a round, read by their names.
+_.sm_clock_mhz, _.power_cap_share, _.failed_outside
 
 # Called by pydantic.
 _._lengths_and_sampling_agree, _._parts_fit_the_source, _._limits_leave_room

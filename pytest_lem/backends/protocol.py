@@ -152,6 +152,9 @@ class Backend(Protocol):
     `copies(spec)`, the variables of each further process, and `join()`, by which all of them meet
     once they are loaded: it returns what is in force in all, with `rank`, `pid` and `device` of
     each under `processes`, or raises LostCopies. Until `deadline_s` they may wait for each other.
+    `untried(options, gpus=..., has_interpreter=...)`, a static method, is asked before examples of
+    options are tried on a machine with so many GPUs; it returns a sentence where what they need is
+    not there, else None. With an interpreter of its own a host has packages of its own.
     """
 
     name: ClassVar[str]
@@ -166,7 +169,9 @@ class Backend(Protocol):
 
         Among it: `device` (`cpu` or `cuda`), `device_uuids`, `precision` (of most weights),
         `dtype` (parameters of each type), `precisions` (of weights by class of module, activations,
-        KV cache), `model_sha256`, `backend_version`, `context_length`, `parameters`, `spans` (parts
+        KV cache, and `compute`, that of products), `quantization` and `stored_quantization` (how
+        the weights are quantised, and by what method the files say that they are; None: not),
+        `model_sha256`, `backend_version`, `context_length`, `parameters`, `spans` (parts
         of the load for the ledger), and `options`: for every option that is read back, the value in
         force under its own name, written as it would be asked for.
         """

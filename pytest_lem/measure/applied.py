@@ -14,6 +14,8 @@ from pytest_lem.errors import LemError, config_error
 _NO_CHOICE: tuple[Any, ...] = (None, "auto", {})
 #: Engines keep some settings in 32 bits and give 0.1 back as 0.10000000149.
 _FLOAT32_SPACING = 2.0**-23
+#: What the files of a model say of themselves asks for it, though no setting does.
+_OF_FILES = "quantization of the model's files"
 CATEGORY = "NotApplied"
 
 
@@ -37,12 +39,16 @@ def load_differences(spec: LoadSpec, applied: Mapping[str, Any]) -> list[Differe
     """Compare a load with what the engine says is in force.
 
     What the engine does not tell is not compared; `auto` and null ask for nothing. Mappings are
-    compared key by key: an engine may tell some of what was asked for, and more than that.
+    compared key by key: an engine may tell some of what was asked for, and more than that. Files
+    that are quantised ask to be run so.
     """
     section = f"backends.{spec.backend}"
     found = list(_differences(section, spec.options, applied.get("options") or {}))
     if "precision" in applied:
         found[:0] = _compared("precision", spec.precision, applied["precision"])
+    stored = applied.get("stored_quantization")
+    if stored is not None and applied.get("quantization") is None:
+        found.append(Difference(_OF_FILES, stored, None))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from math import prod
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 
 from pytest_lem.config.trial import Trial, trials_of
 from pytest_lem.errors import LemError
+from pytest_lem.plugin.availability import has_interpreter
 from pytest_lem.plugin.options import given
-from pytest_lem.plugin.settings import axis_values
+from pytest_lem.plugin.settings import axis_values, session_layers
 from pytest_lem.registry import BACKENDS, entries, load
 
 _EXAMPLES = ("all", "one")
@@ -23,26 +25,28 @@ def backend_trials(config: pytest.Config) -> list[Any]:
     """Return a row of backend and `Trial` for everything that the backends can be told.
 
     They are the backends that were named, or all. With `--lem-examples=one` each parameter is tried
-    with one value. Values that need a GPU are skipped by name where there is none.
+    with one value. Values that need a GPU are skipped by name where there is none, and those for
+    which a backend says that something else is missing.
     """
     named = axis_values(config, "backend")
     names = named.value if named else sorted(entries(BACKENDS))
-    return [
-        pytest.param(name, trial, id=f"{name}-{trial.id}", marks=_marks(name, trial))
-        for name in names
-        for trial in _trials(name, is_quick=_is_quick(config))
-    ]
+    return [row for name in names for row in _rows(config, name)]
 
 
-def _trials(name: str, *, is_quick: bool) -> list[Trial]:
-    """Return the trials of one backend; one that cannot be loaded is left to its own test."""
+def _rows(config: pytest.Config, name: str) -> Iterator[Any]:
+    """Yield the rows of one backend, each with the mark that skips what cannot be done here."""
     try:
         backend = load(BACKENDS, name)
     except LemError as error:
         raise pytest.UsageError(str(error)) from None
-    return trials_of(
-        backend.Options, backend.precisions, refuses=backend.refuses, is_quick=is_quick
+    trials = trials_of(
+        backend.Options, backend.precisions, refuses=backend.refuses, is_quick=_is_quick(config)
     )
+    is_apart = has_interpreter(session_layers(config), name)
+    for trial in trials:
+        reason = _few_gpus(name, trial) or _untried(backend, trial, has_interpreter=is_apart)
+        marks = [pytest.mark.skip(reason=reason)] if reason else []
+        yield pytest.param(name, trial, id=f"{name}-{trial.id}", marks=marks)
 
 
 def _is_quick(config: pytest.Config) -> bool:
@@ -54,16 +58,24 @@ def _is_quick(config: pytest.Config) -> bool:
     return bool(found.value == "one")
 
 
-def _marks(name: str, trial: Trial) -> list[Any]:
-    """Skip what needs more GPUs than there are."""
+def _few_gpus(name: str, trial: Trial) -> str | None:
+    """Say that a trial needs more GPUs than there are."""
     if not trial.needs_gpu:
-        return []
+        return None
     sizes = (trial.options.get(axis, 1) for axis in _PARALLEL)
     wanted, visible = prod(sizes), _visible_gpus()
     if wanted <= visible:
-        return []
-    reason = f"`{name}` needs {wanted} GPU for {trial.id}, and {visible} are visible"
-    return [pytest.mark.skip(reason=reason)]
+        return None
+    return f"`{name}` needs {wanted} GPU for {trial.id}, and {visible} are visible"
+
+
+def _untried(backend: Any, trial: Trial, *, has_interpreter: bool) -> str | None:
+    """Return what the backend itself says that is missing."""
+    asked = getattr(backend, "untried", None)
+    if asked is None:
+        return None
+    found: str | None = asked(trial.options, gpus=_visible_gpus(), has_interpreter=has_interpreter)
+    return found
 
 
 @cache

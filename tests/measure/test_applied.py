@@ -53,6 +53,24 @@ def test_precision_is_compared_where_the_engine_tells_it() -> None:
     assert load_differences(spec, {}) == []
 
 
+@pytest.mark.parametrize(
+    ("stored", "found", "told"),
+    [
+        ("fp8", None, ["`quantization of the model's files`: asked for fp8, in force is None"]),
+        ("fp8", {"quant_method": "fp8"}, []),
+        (None, None, []),
+    ],
+)
+def test_files_that_are_quantised_ask_to_be_run_so(
+    stored: str | None, found: dict[str, Any] | None, told: list[str]
+) -> None:
+    """Though no setting says so; an engine that found nothing quantised did otherwise."""
+    spec = LoadSpec(backend="lib", model="m", precision="float32", options={})
+    applied = {"stored_quantization": stored, "quantization": found}
+
+    assert [str(difference) for difference in load_differences(spec, applied)] == told
+
+
 @pytest.mark.parametrize("asked", [None, "auto", {}])
 def test_what_leaves_the_choice_open_differs_from_nothing(asked: Any) -> None:
     """Null, `auto` and an empty mapping ask for nothing, whatever is in force."""

@@ -32,7 +32,7 @@ from pytest_lem.results.session import read_session
 from pytest_lem.results.store import Store
 
 session = read_session(Path(sys.argv[1]))
-session.entries *= 400
+session.entries = list(session.entries) * 400
 store = Store(Path(sys.argv[2]))
 for number in range(10_000):
     store.save("main", session.model_copy(update={"run": f"run-{number:05}"}))

@@ -64,7 +64,10 @@ class HostPool:
         self.close()
         self._count += 1
         load_id = f"{self._prefix}load-{self._count}"
-        host = Host(self.log_path(load_id), python=python, variables=variables)
+        count = spec.options.get("processes")
+        is_one_of_several = isinstance(count, int) and count > 1
+        name = f"rank 0 of {count} processes" if is_one_of_several else ""
+        host = Host(self.log_path(load_id), python=python, variables=variables, name=name)
         self._resident = Loaded(spec, host, load_id)
         return self._resident
 

@@ -30,6 +30,7 @@ class Host:
 
     Every `ask` has a deadline. Whatever interrupts an `ask` (the deadline, a test's timeout,
     Ctrl-C) kills the whole group: half an answer is of no use, and nothing may be left running.
+    `name` stands before what is said of its end, where it is one of several.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class Host:
         *,
         python: str | None = None,
         variables: Mapping[str, str] | None = None,
+        name: str = "",
     ) -> None:
         self.log_path = log_path
+        self._named = f"{name}: " if name else ""
         self._pid: int | None = None
         self.warnings: list[dict[str, str]] = []
         self._buffer = b""
@@ -200,7 +203,7 @@ class Host:
             if left_s <= _POLL_S:
                 self.kill()
                 raise LemError(
-                    "the backend did not answer in time and was killed; raise "
+                    f"{self._named}the backend did not answer in time and was killed; raise "
                     "`measure.timeout_s` if the work is that long",
                     kind=FailureKind.TIMEOUT,
                 )
@@ -218,7 +221,8 @@ class Host:
         else:
             how = f"ended by itself with status {code}"
         return LemError(
-            f"the host process of the backend {how}; its log says more: {self.log_path}",
+            f"{self._named}the host process of the backend {how}; its log says more: "
+            f"{self.log_path}",
             kind=FailureKind.ENGINE,
         )
 

@@ -39,7 +39,9 @@ def in_force(
         "parameters": None,
         "precision": quantised or dtype,
         "precisions": {
+            "weights": quantised or dtype,
             "activations": None if quantised else dtype,
+            "compute": None if quantised else dtype,
             "kv_cache": kv_cache or dtype,
             "quantised_modules": None if quantised else 0,
         },

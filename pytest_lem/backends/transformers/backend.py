@@ -20,6 +20,8 @@ from pytest_lem.backends.transformers.generation import Generation
 from pytest_lem.backends.transformers.options import TransformersOptions
 from pytest_lem.backends.transformers.pretrained import commit_of, first_line, load_pretrained
 from pytest_lem.backends.transformers.probe import Observed, observe
+from pytest_lem.backends.transformers.quantiser import stored_in
+from pytest_lem.backends.transformers.untried import untried
 from pytest_lem.errors import FailureKind, config_error
 from pytest_lem.workloads.prompt import Prompt
 from pytest_lem.workloads.workload import Workload
@@ -71,6 +73,7 @@ class TransformersBackend:
     precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16", "float16")
     refuses: ClassVar[tuple[str, ...]] = ()
     Options: ClassVar[type[TransformersOptions]] = TransformersOptions
+    untried = staticmethod(untried)
 
     def load(self, spec: LoadSpec) -> dict[str, Any]:
         """Load model and tokenizer, generate a token or two; see `Backend.load`."""
@@ -98,6 +101,7 @@ class TransformersBackend:
             "model_location": source.location,
             "model_sha256": source.sha256,
             "model_revision": commit_of(source, options.revision),
+            "stored_quantization": (stored_in(source, options.revision) or {}).get("quant_method"),
             **in_force(torch, self._model, options, observed, adapter=found),
         }
 

@@ -29,6 +29,7 @@ def in_force(
     """Return the facts of `Backend.load`; workers that do the same are told of once."""
     states = engine.states()
     first, config = states[0], engine.config
+    dtype = str(config.model_config.dtype).removeprefix("torch.")
     return {
         "backend_version": version,
         "model_location": source.location,
@@ -41,7 +42,8 @@ def in_force(
             "weights": first["dtype_by_module"],
             "quantised_modules": first["quantised_modules"],
             "kv_cache": first["kv_cache_dtype"],
-            "activations": str(config.model_config.dtype).removeprefix("torch."),
+            "activations": dtype,
+            "compute": None if first["quantised_modules"] else dtype,
         },
         "device": first["device"],
         "device_uuids": [s["device_uuid"] for s in states if s["device_uuid"]],

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_lem.backends.host.pool import HostPool, Loaded
 from pytest_lem.backends.protocol import LoadSpec
+from pytest_lem.errors import LemError
 
 SPEC = LoadSpec(backend="ngram", model="m", precision="float64", options={"order": 2})
 
@@ -54,6 +55,19 @@ def test_a_dead_host_is_not_resident(pool):
     psutil.Process(first.host.pid).kill()
     first.host._process.wait()
     assert pool.resident(SPEC) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "name"), [({}, ""), ({"processes": 2}, "rank 0 of 2 processes: ")]
+)
+def test_the_first_of_several_is_named_when_it_dies(pool, options, name):
+    """Its children cannot say what became of it; one process alone needs no name."""
+    host = pool.start(replace(SPEC, options=options)).host
+    psutil.Process(host.pid).kill()
+    with pytest.raises(LemError) as caught:
+        host.ask("import", "imported", timeout_s=60.0, backend="no:matter")
+    killed = f"{name}the host process of the backend was killed by SIGKILL"
+    assert str(caught.value).startswith(killed)
 
 
 def test_the_next_load_ends_the_one_before(pool):

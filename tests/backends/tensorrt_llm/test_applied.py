@@ -33,8 +33,9 @@ def test_the_facts_of_a_load(load: Load, model: Path) -> None:
     assert applied["parameters"] is applied["model_revision"] is applied["quantisation"] is None
     assert applied["precision"] == "bfloat16"
     assert applied["precisions"] == {
-        "activations": "bfloat16", "kv_cache": "bfloat16", "quantised_modules": 0,
-    }  # fmt: skip
+        **dict.fromkeys(("weights", "activations", "compute", "kv_cache"), "bfloat16"),
+        "quantised_modules": 0,
+    }
     assert (applied["context_length"], applied["attention_backends"]) == (256, ["TRTLLM"])
     json.dumps(applied)
 
@@ -64,9 +65,11 @@ def test_a_quantised_checkpoint_has_its_precision(
 
     assert applied["precision"] == applied["quantisation"] == algorithm.lower()
     assert applied["precision"] in _PRECISIONS
-    assert applied["precisions"]["activations"] is None
-    assert applied["precisions"]["quantised_modules"] is None
-    assert applied["precisions"]["kv_cache"] == "bfloat16"
+    assert applied["precisions"] == {
+        **dict.fromkeys(("activations", "compute", "quantised_modules")),
+        "weights": algorithm.lower(),
+        "kv_cache": "bfloat16",
+    }
 
 
 def test_a_kv_cache_in_fp8_is_told(load: Load) -> None:

@@ -25,14 +25,16 @@ from pytest_lem.backends.transformers.options import TransformersOptions
 from pytest_lem.backends.transformers.parallel import Place, part_of
 from pytest_lem.workloads.workload import Workload
 
-#: The further process does what FAULT says in a forward pass of a number; loading takes three.
+#: The further process, or with VICTIM the first one, does what FAULT says in a forward pass of a
+#: number; loading takes three.
 FAULTY = """
 import os, signal, torch
 
 def fault():
     name, at = os.environ["FAULT"].split("@")
     Own.passes += 1
-    if "LEM_RANK" in os.environ and Own.passes == int(at):
+    is_victim = ("LEM_RANK" in os.environ) != ("VICTIM" in os.environ)
+    if is_victim and Own.passes == int(at):
         if name == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         elif name == "stop":
@@ -161,6 +163,33 @@ def test_a_process_that_fails_is_named(
     assert caught.value.kind is FailureKind(kind)
     assert str(caught.value).startswith(f"rank 1 of 2 processes: {sentence}")
     assert not psutil.Process().children()
+
+
+def test_the_first_process_is_named_when_it_dies(
+    pytester: pytest.Pytester,
+    faulty: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    survivors: Callable[[], list[psutil.Process]],
+) -> None:
+    """Nobody but pytest is left to say so, and the other one ends with it."""
+    model = faulty("kill@9")
+    monkeypatch.setenv("VICTIM", "first")
+    pytester.makepyfile(
+        f"""
+        def test_two(inference):
+            options = {{"processes": 2, "num_threads": 1, "trust_remote_code": True}}
+            inference(model={str(model)!r}, batch_size=2, options=options)
+        """
+    )
+    done = pytester.runpytest_subprocess(
+        "--lem-smoke", "--lem-backend=transformers", "--lem-json=run.json"
+    )
+
+    done.assert_outcomes(failed=1)
+    (record,) = read_run(pytester.path / "run.json").records
+    killed = "rank 0 of 2 processes: the host process of the backend was killed by SIGKILL"
+    assert str(record.message).startswith(killed)
+    assert survivors() == []
 
 
 def test_the_record_has_each_process(

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 
+from pytest_lem import read_run
 from pytest_lem.backends.models import ModelSource
 from pytest_lem.backends.protocol import LoadSpec
 from pytest_lem.backends.structure import structure_of
@@ -270,7 +272,12 @@ def test_what_needs_a_gpu(refused: Any, tiny_model: Path, asked: Any) -> None:
     assert f"asks for {asked.get('quant_type', 'fp8')}, which needs a GPU of compute cap" in found
 
 
-def _asked_of(capability: tuple[int, int], config: dict[str, Any]) -> Any:
+def _asked_of(
+    capability: tuple[int, int],
+    config: dict[str, Any] | None,
+    device_map: Any = "auto",
+    stored: dict[str, Any] | None = None,
+) -> Any:
     """Ask for a quantisation on a machine with one GPU."""
     cuda = SimpleNamespace(
         is_available=lambda: True,
@@ -279,7 +286,7 @@ def _asked_of(capability: tuple[int, int], config: dict[str, Any]) -> Any:
     )
     machine = SimpleNamespace(cuda=cuda)
     source = ModelSource("model", None, is_local=True)
-    return quantiser_of(machine, config, source, places_in(machine, "auto"), None)
+    return quantiser_of(machine, config, source, places_in(machine, device_map), stored)
 
 
 @pytest.mark.parametrize(
@@ -313,6 +320,102 @@ def test_a_gpu_that_can(monkeypatch: pytest.MonkeyPatch) -> None:
     assert type(made) is transformers.FineGrainedFP8Config
     assert made.weight_block_size == [64, 64]
     assert _asked_of((8, 0), {**GPU_INT4, "group_size": 64}).quant_type.group_size == 64
+
+
+@pytest.fixture(scope="module")
+def in_fp8(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a model whose linear weights are stored in fp8, with a scale for each block."""
+    folder = shutil.copytree(tiny_model, tmp_path_factory.mktemp("fp8") / "model")
+    path = folder / "model.safetensors"
+    stored: dict[str, torch.Tensor] = {}
+    for name, weight in load_file(path).items():
+        stored[name] = weight
+        if name.endswith("proj.weight"):
+            blocks = [size // 32 for size in weight.shape]
+            stored[name] = (weight * 64).to(torch.float8_e4m3fn)
+            stored[f"{name}_scale_inv"] = torch.full(blocks, 1 / 64)
+    save_file(stored, path, metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {**FP8, "weight_block_size": [32, 32]}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_files_that_are_made_wider_are_noticed(
+    load: Load, refused: Any, in_fp8: Path, plain: Any
+) -> None:
+    """On a CPU the library runs them as floats, and says so in its log; asked for, they are not."""
+    backend, applied = load(in_fp8)
+
+    assert (applied["stored_quantization"], applied["quantization"]) == ("fp8", None)
+    (told,) = differences(applied)
+    assert told == "`quantization of the model's files`: asked for fp8, in force is None"
+    assert (logits(backend) - plain[0]).norm() / plain[0].norm() < 0.1
+    assert plain[1]["stored_quantization"] is None
+    found = refused(FailureKind.CONFIG, in_fp8, quantization_config=FP8)
+    assert "asks for fp8, which needs a GPU of compute capability 8.9 or later" in found
+
+
+@pytest.mark.parametrize("is_strict", [False, True])
+def test_a_run_of_files_that_are_made_wider(
+    pytester: pytest.Pytester, in_fp8: Path, is_strict: bool
+) -> None:
+    """It is flagged, with both values in its warnings; strict mode does not measure it."""
+    pytester.makepyfile("def test_it(inference):\n    inference()\n")
+
+    done = pytester.runpytest_subprocess(
+        "--lem-smoke",
+        "--lem-backend=transformers",
+        f"--lem-model={in_fp8}",
+        f"--lem-set=strict={str(is_strict).lower()}",
+        "--lem-json=run.json",
+    )
+
+    done.assert_outcomes(passed=not is_strict, failed=is_strict)
+    (record,) = read_run(pytester.path / "run.json").records
+    sentence = "`quantization of the model's files`: asked for fp8, in force is None"
+    assert "not_as_asked" in record.flags
+    assert sentence in [warning.message for warning in record.warnings]
+    assert record.failure_kind == ("config" if is_strict else None)
+    assert not is_strict or f"({sentence})" in str(record.message)
+
+
+@pytest.mark.parametrize(
+    ("capability", "device", "config", "sentence"),
+    [
+        ((9, 0), 0, None, "stored in fp8, which needs the package kernels, and that is not inst"),
+        (
+            (9, 0),
+            "cpu",
+            None,
+            "stored in fp8, which needs a GPU of compute capability 8.9 or later",
+        ),
+        ((8, 6), 0, None, None),
+        ((8, 6), 0, FP8, "asks for fp8, which needs compute capability 8.9 or later, and cuda:0"),
+        (
+            (9, 0),
+            0,
+            FP8,
+            "asks for fp8, which needs the package kernels, and that is not installed",
+        ),
+    ],
+)
+def test_files_in_fp8_beside_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, capability: Any, device: Any, config: Any, sentence: Any
+) -> None:
+    """What cannot run is said before loading; what the library makes wider is told afterwards."""
+    _without(monkeypatch, "kernels")
+
+    def load() -> Any:
+        return _asked_of(capability, config, {"": device}, FP8)
+
+    if sentence is None:
+        assert load() is None
+        return
+    with pytest.raises(LemError) as caught:
+        load()
+    assert caught.value.kind is FailureKind.CONFIG
+    assert sentence in str(caught.value)
 
 
 def _without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
@@ -367,6 +470,14 @@ def test_a_library_that_fails(
     message = "CUDA out of memory"
     with pytest.raises(RuntimeError, match="CUDA out of memory"):
         load(tiny_model, quantization_config=INT8)
+
+
+def test_groups_that_do_not_divide_the_matrices(refused: Any, tiny_model: Path) -> None:
+    """The library points to a report above its message, which is only in the log."""
+    found = refused(FailureKind.CONFIG, tiny_model, quantization_config={**INT8, "group_size": 48})
+
+    assert "; `group_size` 48 must divide the width of the matrices; its log says more" in found
+    assert "report" not in found
 
 
 @pytest.mark.parametrize("asked", [INT8, BNB4], ids=str)

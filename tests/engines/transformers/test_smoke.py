@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from standin import StandIn
 
 from pytest_lem import read_run
 from pytest_lem.backends.transformers import TransformersBackend
 from pytest_lem.config.trial import trials_of
 
 ROOT = Path(__file__).resolve().parents[3]
+CPU_INT4 = {"quant_method": "torchao", "quant_type": "PrototypeInt4WeightOnlyConfig"}
 
 
+@pytest.mark.parametrize("is_merged", [False, True])
 def test_an_adapter_is_in_force_in_a_run(
-    pytester: pytest.Pytester, tiny_model: Path, tiny_adapter: Path
+    pytester: pytest.Pytester, tiny_model: Path, tiny_adapter: Path, is_merged: bool
 ) -> None:
     """Where it is depends on the machine, so that it has no example; it is run all the same."""
     pytester.makeini("[pytest]")
@@ -27,7 +32,7 @@ def test_an_adapter_is_in_force_in_a_run(
         "--lem-backend=transformers",
         f"--lem-model={tiny_model}",
         f"--lem-set=backends.transformers.adapter={tiny_adapter}",
-        "--lem-set=backends.transformers.merge_adapter=true",
+        f"--lem-set=backends.transformers.merge_adapter={str(is_merged).lower()}",
         "--lem-json=run.json",
         "--rootdir=.",
         "-k=precision:float32",
@@ -35,7 +40,7 @@ def test_an_adapter_is_in_force_in_a_run(
 
     done.assert_outcomes(passed=1)
     record = read_run(pytester.path / "run.json").records[0]
-    assert record.applied["adapter"]["is_merged"] is True
+    assert record.applied["adapter"]["is_merged"] is is_merged
     assert "not_as_asked" not in record.flags
     told = record.comparability.refuse["model.adapter_sha256"]
     assert told == record.applied["adapter"]["sha256"]
@@ -81,6 +86,58 @@ def _processes_in(folder: Path) -> list[int]:
             if Path(process.cwd()) == folder:
                 found.append(process.pid)
     return [pid for pid in found if pid != os.getpid()]
+
+
+def test_what_a_machine_with_a_gpu_lacks_is_skipped_by_name(
+    pytester: pytest.Pytester, tiny_model: Path, standin: Callable[..., StandIn]
+) -> None:
+    """Each with its package and the command; one for CPUs alone is left out beside a GPU."""
+    standin()
+    pytester.makeini("[pytest]")
+
+    done = pytester.runpytest_subprocess(
+        ROOT / "benchmarks" / "smoke",
+        "--lem-backend=transformers",
+        f"--lem-model={tiny_model}",
+        "--rootdir=.",
+        "-rs",
+        "-k=Int4WeightOnlyConfig or flash_attention_2 or fp8",
+    )
+
+    done.assert_outcomes(skipped=4)
+    lacking = {
+        "flash_attention_2": ("flash-attn", "flash-attn --no-build-isolation"),
+        "Int4WeightOnlyConfig": ("mslk", "mslk"),
+        "fp8": ("kernels", "kernels"),
+    }
+    for asked, (package, install) in lacking.items():
+        sentence = f"asks for {asked}, which needs the package {package}, and that is not installed"
+        done.stdout.fnmatch_lines([f"*{sentence}; run: python -m pip install {install}"])
+    done.stdout.fnmatch_lines(
+        ["*asks for PrototypeInt4WeightOnlyConfig, which runs on a CPU only*"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "gpus", "has_interpreter", "is_lacking"),
+    [
+        ({"quantization_config": {"quant_method": "fp8"}}, 1, False, True),
+        ({"quantization_config": {"quant_method": "fp8"}}, 1, True, False),
+        ({"attn_implementation": "flash_attention_2"}, 1, True, False),
+        ({"attn_implementation": "sdpa"}, 1, False, False),
+        ({"quantization_config": CPU_INT4}, 0, False, False),
+        ({"quantization_config": CPU_INT4}, 1, True, True),
+        ({"quantization_config": CPU_INT4, "device": "cpu"}, 1, False, False),
+        ({"quantization_config": {"quant_method": "gptq"}}, 1, False, False),
+    ],
+)
+def test_what_can_be_tried(
+    options: dict[str, Any], gpus: int, has_interpreter: bool, is_lacking: bool
+) -> None:
+    """Packages are looked for where the host would find them, devices whatever the host is."""
+    found = TransformersBackend.untried(options, gpus=gpus, has_interpreter=has_interpreter)
+
+    assert bool(found) is is_lacking
 
 
 def test_every_example_is_in_force(pytester: pytest.Pytester, tiny_model: Path) -> None:

@@ -136,7 +136,7 @@ def test_precision_is_that_of_the_live_weights(load: Load, precision: str) -> No
     types = {weight.dtype for weight in runner.model.parameters()}
     assert types == {getattr(torch, precision)} == {runner.kv_caches[0].dtype}
     assert applied["precision"] == precision
-    assert applied["precisions"]["kv_cache"] == precision
+    assert applied["precisions"]["kv_cache"] == applied["precisions"]["compute"] == precision
     assert applied["precisions"]["quantised_modules"] == 0
 
 
