@@ -16,8 +16,15 @@ from pytest_lem.energy.panel import Panel
 from pytest_lem.flags import Flag
 from pytest_lem.measure.round import Measurement
 
-#: What listens in the place of a server that is in a container.
-_PROXIES = frozenset({"docker-proxy", "rootlessport", "slirp4netns", "pasta", "conmon"})
+#: What listens in the place of a server that is elsewhere: in a container, at the other end of a
+#: tunnel, or behind a proxy. By name, up to the first dot (pasta.avx2).
+_PROXIES = frozenset(
+    {
+        *("docker-proxy", "rootlessport", "rootlesskit", "slirp4netns", "pasta", "conmon"),
+        *("ssh", "sshd", "sshd-session", "autossh", "kubectl", "socat"),
+        *("nginx", "haproxy", "envoy", "caddy", "traefik"),
+    }
+)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -77,6 +84,6 @@ def _listening_on(port: int) -> list[int]:
 
 def _is_proxy(pid: int) -> bool:
     try:
-        return psutil.Process(pid).name() in _PROXIES
+        return psutil.Process(pid).name().partition(".")[0] in _PROXIES
     except psutil.Error:
         return False

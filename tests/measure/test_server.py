@@ -134,6 +134,38 @@ def test_a_server_whose_process_is_not_seen_is_flagged(
     assert "device" not in applied
 
 
+NAMED = """
+import socket, sys
+open("/proc/self/comm", "w").write(sys.argv[1])
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    print(listener.getsockname()[1], flush=True)
+    input()
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "is_seen"),
+    [
+        *((name, False) for name in ("docker-proxy", "rootlesskit", "pasta.avx2", "conmon")),
+        *((name, False) for name in ("ssh", "autossh", "kubectl", "socat", "sshd-session")),
+        *((name, False) for name in ("nginx", "haproxy", "envoy", "caddy", "traefik")),
+        *((name, True) for name in ("llama-server", "nginxlm", "vllm.ssh")),
+    ],
+)
+def test_who_only_passes_requests_on_is_not_the_server(
+    metered: Any, name: str, is_seen: bool
+) -> None:
+    """A tunnel or a proxy is known by its name; the server behind it is not seen."""
+    command = [sys.executable, "-c", NAMED, name]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        applied = {"url": f"http://127.0.0.1:{int(process.stdout.readline())}"}
+        scope, flags = _scope(applied, metered)
+        process.communicate(b"\n")
+    expected = ((process.pid,), set()) if is_seen else ((), {"server_not_seen"})
+    assert (scope.pids, flags) == expected
+
+
 def _denied(**_: Any) -> Any:
     raise psutil.AccessDenied
 

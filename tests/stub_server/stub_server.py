@@ -4,7 +4,8 @@
 16), the first after `--ttft` seconds and each further one after `--itl`. With `--slots` no more
 requests than that are worked on at a time, and the others wait. `--faults` are `NAME@NUMBER`, by
 the number of the request, or `NAME@*`; see `_FAULTS`. With `--key` completions and models are only
-for those who have it. With `--once` a connection is closed, unannounced, at its second request, as
+for those who have it, and who has another is told which. With `--log` what comes in is printed,
+keys and all. With `--once` a connection is closed, unannounced, at its second request, as
 llama-server closes it behind a stream. `GET /last` tells the last completion that was asked for.
 Standard library only, and uvloop if it is there, since it shares two cores with what it is to keep
 up with.
@@ -36,6 +37,10 @@ def _event(content: dict[str, Any] | str) -> bytes:
     return f"data: {text}\n\n".encode()
 
 
+def _wrong_key(given: str | None) -> dict[str, Any]:
+    return {"error": {"message": f"Incorrect API key provided: {given}"}}
+
+
 def _response(status: str, content: Any) -> bytes:
     body = content.encode() if isinstance(content, str) else json.dumps(content).encode()
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
@@ -48,6 +53,7 @@ class Stub:
         self.ttft_s, self.itl_s = asked.ttft, asked.itl
         self.model, self.key, self.cached = asked.model, asked.key, asked.cached
         self.last: Any = None
+        self.is_logging = asked.log
         self.is_once = asked.once
         self.slots = asyncio.Semaphore(asked.slots or 1_000_000)
         self.running = self.waiting = self.count = 0
@@ -159,8 +165,24 @@ def _refusing(status: str, message: str) -> Fault:
     return refuse
 
 
+async def _unknown_key(stub: Stub, write: Callable[[bytes], object], *_: Any) -> bool:
+    write(_response("401 Unauthorized", _wrong_key(f"Bearer {stub.key}")))
+    return True
+
+
 async def _malformed(_: Stub, write: Callable[[bytes], object], *__: Any) -> bool:
     write(_HEAD + _chunk(b"data: {not json\n\n") + _END)
+    return True
+
+
+async def _babbling(stub: Stub, write: Callable[[bytes], object], *_: Any) -> bool:
+    words = "not {json, " * 13 + f"but {stub.key}, for long"
+    write(_HEAD + _chunk(f"data: {words * 2}\n\n".encode()) + _END)
+    return True
+
+
+async def _telling(stub: Stub, write: Callable[[bytes], object], *_: Any) -> bool:
+    write(_HEAD + _chunk(_event({"error": {"message": f"{stub.key} is unknown"}})) + _END)
     return True
 
 
@@ -188,10 +210,13 @@ def _otherwise(**how: Any) -> Fault:
 
 Fault = Callable[[Stub, Callable[[bytes], object], str, Any], Awaitable[bool]]
 _FAULTS: dict[str, Fault] = {
+    "401": _unknown_key,
     "429": _refusing("429 Too Many Requests", "slow down"),
     "500": _refusing("500 Internal Server Error", "something broke"),
     "half": _otherwise(upto=2),
     "malformed": _malformed,
+    "babbling": _babbling,
+    "telling": _telling,
     "midway": _midway,
     "no_usage": _otherwise(has_usage=False),
     "pairs": _otherwise(at_once=2),
@@ -222,6 +247,8 @@ class _Connection(asyncio.Protocol):
         head, end, rest = self._buffer.partition(b"\r\n\r\n")
         if not end:
             return
+        if self._stub.is_logging:
+            os.write(1, head + b"\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         fields = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
         length = int(fields.get("content-length", 0))
@@ -234,7 +261,8 @@ class _Connection(asyncio.Protocol):
         self._buffer = rest[length:]
         method, path, _ = first.split(" ", 2)
         if not self._stub.lets_in(path, fields):
-            self._write(_response("401 Unauthorized", {"error": {"message": "no key"}}))
+            given = fields.get("authorization")
+            self._write(_response("401 Unauthorized", _wrong_key(given)))
             return
         if method == "GET":
             self._write(self._stub.page(path))
@@ -270,6 +298,7 @@ def main() -> None:
     parser.add_argument("--itl", type=float, default=0.0)
     parser.add_argument("--slots", type=int)
     parser.add_argument("--key", default=os.environ.get("STUB_KEY"))
+    parser.add_argument("--log", action="store_true")
     parser.add_argument("--cached", type=int)
     parser.add_argument("--once", action="store_true")
     parser.add_argument("--faults", default="")

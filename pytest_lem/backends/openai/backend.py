@@ -107,10 +107,13 @@ class OpenAiBackend:
 
     def _client(self, posts: Sequence[Post]) -> Client:
         options, tokenizer = self._options, self._tokenizer
-        metrics = self._server.url + options.metrics if options.metrics else None
+        metrics = options.metrics
+        if metrics and metrics.startswith("/"):
+            metrics = self._server.url + metrics
         return Client(
             posts,
             headers=self._server.headers,
+            key=self._server.key,
             timeout_s=options.request_timeout_s,
             metrics_url=metrics,
             check=self._server.check,

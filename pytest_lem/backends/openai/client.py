@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_lem.backends.openai.gauges import gauges_in
-from pytest_lem.backends.openai.stream import Answer, Broken, Piece, error_in, streamed, whole
+from pytest_lem.backends.openai.key import hidden
+from pytest_lem.backends.openai.stream import (
+    CUT,
+    Answer,
+    Broken,
+    Piece,
+    error_in,
+    short,
+    streamed,
+    whole,
+)
 from pytest_lem.backends.protocol import Request, failed_request
 
 if TYPE_CHECKING:
@@ -44,7 +54,7 @@ class Client:
     """Sends prepared requests. It is entered and used in one event loop.
 
     `check` raises LemError where the server is known to be gone. `count` says how many tokens a
-    text has, where a tokenizer is known.
+    text has, where a tokenizer is known. `key` stands in no reason that is told.
     """
 
     def __init__(
@@ -52,6 +62,7 @@ class Client:
         posts: Sequence[Post],
         *,
         headers: Mapping[str, str],
+        key: str | None,
         timeout_s: float,
         metrics_url: str | None,
         check: Callable[[], None],
@@ -59,6 +70,7 @@ class Client:
     ) -> None:
         self._posts = posts
         self._headers = {"Content-Type": "application/json", **headers}
+        self._key = key
         self._timeout_s = timeout_s
         self._metrics_url = metrics_url
         self._check = check
@@ -105,7 +117,7 @@ class Client:
             async with sending as response:
                 connection.may_be_closed = False  # since the server answers on it
                 if response.status != _OK:
-                    return failed_request(sent_s, await _refusal(response))
+                    return self._failed(sent_s, await _refusal(response))
                 async for chunk in response.content.iter_any():
                     pieces.append((time.monotonic(), chunk))  # noqa: PERF401 - kept if it breaks
             return self._answered(post, sent_s, pieces)
@@ -116,9 +128,14 @@ class Client:
                 return None
             await self._look_whether_it_ended()
             why = f"{type(error).__name__}: {str(error) or 'the connection broke'}"
+            if isinstance(error, aiohttp.ClientPayloadError):  # whose words are those of a parser
+                why = CUT
         except Broken as error:
             why = str(error)
-        return failed_request(sent_s, why)
+        return self._failed(sent_s, why)
+
+    def _failed(self, sent_s: float, why: str) -> Request:
+        return failed_request(sent_s, short(hidden(why, self._key)))
 
     async def _look_whether_it_ended(self) -> None:
         """Raise LemError if the server is gone: its connections end a moment before it does."""
@@ -162,7 +179,7 @@ class Client:
             done_s=ends_s[-1],
             batch=None,
             output_tokens=answer.output_tokens,
-            text=text,
+            text=hidden(text, self._key),
             cached_tokens=answer.cached_tokens,
         )
 

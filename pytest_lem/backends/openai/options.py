@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, fields
 from typing import Any
+from urllib.parse import urlsplit
 
+from pytest_lem.backends.openai.key import hidden, key_in
 from pytest_lem.backends.option import BackendOptions, option
 
 #: What a command may contain.
 PORT, MODEL, GGUF = "{port}", "{model}", "{gguf}"
+_VARIABLE = r"[A-Za-z_]\w*"
+#: Where a server is that is started, under any of its names.
+_HERE = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +60,7 @@ class OpenAiOptions(BackendOptions):
     api_key_env: str = option(
         "OPENAI_API_KEY",
         "Variable of the environment that holds the key, if the server wants one; the key itself "
-        "is stored nowhere.",
+        "is stored nowhere, and refused in any other option.",
         ["LLM_KEY"],
         is_read_back=False,
         min_length=1,
@@ -77,10 +83,11 @@ class OpenAiOptions(BackendOptions):
     )
     metrics: str | None = option(
         "/metrics",
-        "Path of the server's Prometheus metrics, read twice a second under traffic; null: none.",
+        "Path of the server's Prometheus metrics, or a URL on the same host where they have a port "
+        "of their own; read twice a second under traffic; null: none.",
         ["/metrics"],
         is_read_back=False,
-        pattern=r"^/\S*$",
+        pattern=r"^(https?://[^/\s]+)?/\S*$",
     )
     extra_body: dict[str, Any] | None = option(
         None,
@@ -95,3 +102,35 @@ class OpenAiOptions(BackendOptions):
             raise ValueError("url names a server that runs, command starts one: give one of them")
         if self.command is not None and PORT not in self.command:
             raise ValueError("command has to say `{port}` where the server takes its port")
+        if self.metrics is not None and not self.metrics.startswith("/"):
+            own = _HERE[0] if self.url is None else _host(self.url)
+            if _host(self.metrics) != own:
+                raise ValueError(
+                    f"metrics names another host than that of the server, {own}, and would be sent "
+                    "its key; name the server's own"
+                )
+        self._refuse_key()
+
+    def _refuse_key(self) -> None:
+        """Refuse a key in the place of its name, or in an option, without a word of it."""
+        variable = self.api_key_env
+        if not re.fullmatch(_VARIABLE, variable):
+            raise ValueError(
+                "api_key_env takes the name of a variable of the environment, and was given "
+                "something else (not repeated here, since it may be the key)"
+            )
+        key = key_in(variable)
+        for field in fields(self):
+            text = str(getattr(self, field.name))
+            if hidden(text, key) != text:
+                raise ValueError(
+                    f"{field.name} has the key of {variable} in it, and options are stored; take "
+                    "it out: requests carry the key anyway, and a server that is started finds it "
+                    "in a variable of its environment (vLLM in VLLM_API_KEY)"
+                )
+
+
+def _host(url: str) -> str | None:
+    """Return the host of a URL; this machine has one name of several."""
+    host = urlsplit(url).hostname
+    return _HERE[0] if host in _HERE else host

@@ -10,18 +10,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+#: Why an answer is none whose stream was cut.
+CUT = "the stream ended before the answer did"
 _DONE = b"[DONE]"
 _LONGEST = 200
 
-#: Where text may stand.
-_TEXTS = ("text", "content", "reasoning_content", "reasoning")
+#: Where text may stand. Servers that rename a field send it under both names for a while.
+_TEXTS = ("text", "content")
+_REASONING = ("reasoning_content", "reasoning")
 
 #: Bytes, and when they were there.
 Piece = tuple[float, bytes]
 
 
 class Broken(Exception):  # noqa: N818 - no error of the program
-    """An answer that is none, with the reason in a few words."""
+    """An answer that is none, with the reason, which may quote all that the server said."""
 
 
 @dataclass(slots=True)
@@ -71,7 +74,7 @@ def streamed(pieces: Iterable[Piece]) -> Answer:
             answer.texts.append(text)
             answer.times_s.append(time_s)
     if not is_whole:
-        raise Broken("the stream ended before the answer did")
+        raise Broken(CUT)
     return answer
 
 
@@ -86,14 +89,14 @@ def whole(body: bytes) -> Answer:
 
 
 def error_in(body: bytes) -> str:
-    """Return what the body of an error says, shortened."""
+    """Return what the body of an error says."""
     try:
         found = json.loads(body)
     except ValueError:
-        return _short(body.decode(errors="replace"))
+        return body.decode(errors="replace")
     inner = found.get("error", found) if isinstance(found, dict) else found
     message = inner.get("message", inner) if isinstance(inner, dict) else inner
-    return _short(str(message))
+    return str(message)
 
 
 def _events(pieces: Iterable[Piece]) -> Iterator[Piece]:
@@ -121,7 +124,7 @@ def _parsed(data: bytes) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise Broken(f"the server sent what is no JSON object: {_short(repr(data))}")
+        raise Broken(f"the server sent what is no JSON object: {data!r}")
     return found
 
 
@@ -143,6 +146,9 @@ def _text(choice: dict[str, Any], name: str) -> str:
     for key in _TEXTS:
         if isinstance(found := part.get(key), str):
             text += found
+    for key in _REASONING:
+        if isinstance(found := part.get(key), str) and found:
+            return text + found
     return text
 
 
@@ -151,6 +157,7 @@ def _count(value: Any) -> int | None:
     return value if is_count else None
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Return a text as one line of no great length."""
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."

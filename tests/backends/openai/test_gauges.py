@@ -48,6 +48,16 @@ sglang:token_usage{model_name="meta-llama/Llama-3.1-8B-Instruct"} 0.28
 sglang:num_running_reqs{model_name="meta-llama/Llama-3.1-8B-Instruct"} 162.0
 # TYPE sglang:num_queue_reqs gauge
 sglang:num_queue_reqs{model_name="meta-llama/Llama-3.1-8B-Instruct"} 2826.0
+# HELP sglang:cache_hit_rate The cache hit rate
+# TYPE sglang:cache_hit_rate gauge
+sglang:cache_hit_rate{model_name="meta-llama/Llama-3.1-8B-Instruct"} 0.007507552643049313
+# HELP sglang:prompt_tokens_total Number of prefill tokens processed.
+# TYPE sglang:prompt_tokens_total counter
+sglang:prompt_tokens_total{model_name="meta-llama/Llama-3.1-8B-Instruct"} 8000.0
+# HELP sglang:cached_tokens_total Number of cached prompt tokens by source (device/host/storage).
+# TYPE sglang:cached_tokens_total counter
+sglang:cached_tokens_total{cache_source="device",model_name="meta-llama/Llama-3.1-8B"} 1500.0
+sglang:cached_tokens_total{cache_source="host",model_name="meta-llama/Llama-3.1-8B"} 500.0
 """
 LLAMA_CPP = """\
 # HELP llamacpp:prompt_tokens_total Number of prompt tokens processed.
@@ -72,6 +82,44 @@ tgi_queue_size 5
 tgi_request_duration{quantile="0.5"} NaN
 tgi_request_duration_sum 3.25
 tgi_request_duration_count 9
+# TYPE tgi_request_queue_duration histogram
+tgi_request_queue_duration_bucket{le="0.1"} 8
+tgi_request_queue_duration_bucket{le="+Inf"} 9
+tgi_request_queue_duration_sum 0.75
+tgi_request_queue_duration_count 9
+"""
+#: vLLM 0.8, whose names some later releases have beside the new ones.
+EARLIER_VLLM = """\
+# HELP vllm:num_requests_running Number of requests in model execution batches.
+# TYPE vllm:num_requests_running gauge
+vllm:num_requests_running{model_name="m"} 3.0
+# HELP vllm:gpu_cache_usage_perc GPU KV-cache usage. 1 means 100 percent usage.
+# TYPE vllm:gpu_cache_usage_perc gauge
+vllm:gpu_cache_usage_perc{model_name="m"} 0.75
+# HELP vllm:gpu_prefix_cache_queries_total GPU prefix cache queries, in queried blocks.
+# TYPE vllm:gpu_prefix_cache_queries_total counter
+vllm:gpu_prefix_cache_queries_total{model_name="m"} 50.0
+vllm:gpu_prefix_cache_queries_created{model_name="m"} 1.7538e+09
+# HELP vllm:gpu_prefix_cache_hits_total GPU prefix cache hits, in terms of cached blocks.
+# TYPE vllm:gpu_prefix_cache_hits_total counter
+vllm:gpu_prefix_cache_hits_total{model_name="m"} 6.0
+"""
+TRITON = """\
+# HELP nv_inference_pending_request_count Instantaneous number of pending requests
+# TYPE nv_inference_pending_request_count gauge
+nv_inference_pending_request_count{model="ensemble",version="1"} 0
+nv_inference_pending_request_count{model="tensorrt_llm",version="1"} 1
+# HELP nv_trt_llm_request_metrics TRT LLM request metrics
+# TYPE nv_trt_llm_request_metrics gauge
+nv_trt_llm_request_metrics{model="tensorrt_llm",request_type="waiting",version="1"} 3
+nv_trt_llm_request_metrics{model="tensorrt_llm",request_type="context",version="1"} 1
+nv_trt_llm_request_metrics{model="tensorrt_llm",request_type="scheduled",version="1"} 4
+nv_trt_llm_request_metrics{model="tensorrt_llm",request_type="max",version="1"} 512
+nv_trt_llm_request_metrics{model="tensorrt_llm",request_type="active",version="1"} 7
+# HELP nv_trt_llm_kv_cache_block_metrics TRT LLM KV cache block metrics
+# TYPE nv_trt_llm_kv_cache_block_metrics gauge
+nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type="fraction",model="tensorrt_llm"} 0.4875
+nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type="used",model="tensorrt_llm"} 3041
 """
 KNOWN = {
     "vllm": {
@@ -84,17 +132,43 @@ KNOWN = {
         "queue_s": 1.5,
         "queued": 41.0,
     },
-    "sglang": {"running": 162.0, "waiting": 2826.0, "kv_cache_share": 0.28},
+    "vllm 0.8": {
+        "running": 3.0,
+        "kv_cache_share": 0.75,
+        "prefix_queries": 50.0,
+        "prefix_hits": 6.0,
+    },
+    "sglang": {
+        "running": 162.0,
+        "waiting": 2826.0,
+        "kv_cache_share": 0.28,
+        "prefix_queries": 8000.0,
+        "prefix_hits": 2000.0,
+    },
     "llama.cpp": {"running": 3.0, "waiting": 1.0},
-    "tgi": {"running": 12.0, "waiting": 5.0},
+    "tgi": {"running": 12.0, "waiting": 5.0, "queue_s": 0.75, "queued": 9.0},
+    "triton": {"running": 4.0, "waiting": 3.0, "kv_cache_share": 0.4875},
 }
-PAGES = {"vllm": VLLM, "sglang": SGLANG, "llama.cpp": LLAMA_CPP, "tgi": TGI}
+PAGES = {
+    "vllm": VLLM,
+    "vllm 0.8": EARLIER_VLLM,
+    "sglang": SGLANG,
+    "llama.cpp": LLAMA_CPP,
+    "tgi": TGI,
+    "triton": TRITON,
+}
 
 
 @pytest.mark.parametrize("server", PAGES)
 def test_each_server_is_understood_by_its_own_names(server: str) -> None:
     """Engines of one server are summed, but for shares; what is not a number is left out."""
     assert gauges_in(PAGES[server]) == KNOWN[server]
+
+
+@pytest.mark.parametrize("page", [VLLM + EARLIER_VLLM, EARLIER_VLLM + VLLM])
+def test_what_stands_under_two_names_counts_once(page: str) -> None:
+    """Under the later one, wherever that stands."""
+    assert gauges_in(page) == {**KNOWN["vllm"], "running": 13.0}
 
 
 def test_a_page_without_comments_is_read_as_well() -> None:

@@ -82,6 +82,16 @@ def test_a_server_is_named_or_started() -> None:
         ({"url": "file:///etc"}, "String should match pattern"),
         ({"health": "health"}, "String should match pattern"),
         ({"metrics": "metrics"}, "String should match pattern"),
+        ({"metrics": "http://127.0.0.1:8002"}, "String should match pattern"),
+        ({"metrics": "ftp://127.0.0.1/metrics"}, "String should match pattern"),
+        (
+            {"url": "http://a:8000", "metrics": "http://b:8002/metrics"},
+            "metrics names another host than that of the server, a, and would be sent its key; n",
+        ),
+        (
+            {"command": "serve {port}", "metrics": "https://a/metrics"},
+            "metrics names another host than that of the server, 127.0.0.1, and would be sent its",
+        ),
         ({"start_timeout_s": 0.0}, "greater than 0"),
         ({"request_timeout_s": 0.0}, "greater than 0"),
         ({"api_key_env": ""}, "at least 1 character"),
@@ -92,6 +102,36 @@ def test_options_that_mean_nothing_are_refused(options: dict[str, Any], why: str
     """Before anything is started."""
     with pytest.raises(ValidationError, match=why.replace("{", r"\{")):
         TypeAdapter(OpenAiOptions).validate_python(options)
+
+
+@pytest.mark.parametrize(
+    ("place", "metrics"),
+    [
+        ({"url": "http://a:8000/v1"}, "http://A:8002/metrics"),
+        ({"url": "http://127.0.0.1:8000"}, "http://localhost:8002/metrics"),
+        ({"url": "http://[::1]:8000"}, "http://127.0.0.1:8002/metrics"),
+        ({"command": "serve {port}"}, "http://localhost:8002/metrics"),
+        ({"url": "http://a:8000"}, "/metrics"),
+        ({"url": "http://a:8000"}, None),
+    ],
+)
+def test_metrics_may_have_a_port_of_their_own(place: dict[str, Any], metrics: str | None) -> None:
+    """On the server's host, under any name of this one."""
+    found = TypeAdapter(OpenAiOptions).validate_python({**place, "metrics": metrics})
+    assert found.metrics == metrics
+
+
+def test_proxies_do_not_stand_before_a_server(
+    monkeypatch: pytest.MonkeyPatch, command: Any, strange: Any
+) -> None:
+    """A proxy has no way to a server that listens in here."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    proxy = strange(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setattr("urllib.request._opener", None)  # of whoever has asked before
+    server = server_of(OpenAiOptions(command=command(), start_timeout_s=20.0), "stub", None)
+    assert server.version() == "stub-1"
 
 
 def test_nobody_at_the_url_is_one_sentence() -> None:
@@ -217,7 +257,7 @@ def test_a_server_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -
     assert process.stdout is not None
     with process.stdout:
         process.stdout.readline()
-        Server("http://127.0.0.1:1", {}, process).stop()
+        Server("http://127.0.0.1:1", None, process).stop()
     assert process.wait(30) == -signal.SIGKILL
 
 
