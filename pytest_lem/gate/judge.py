@@ -165,7 +165,8 @@ class Judge:
         compared.promise = max(compared.promise or 0.0, 2 * (exp(allowed) - 1))
         worsening = rule.worsening(log(compared.ratio or 1.0))
         p = p_value(worsening, allowed, history)
-        p_better = p_value(-worsening, allowed, history)
+        # A change to the one side says nothing of the other.
+        p_better = p_value(-worsening, allowed, history) if worsening < 0 else 1.0
         alpha = self.terms.alpha if is_repeatable else self.terms.alpha**2
         compared.p, compared.alpha = p, alpha
         least = (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import log
 from typing import Any, NamedTuple
 
-from pytest_lem.results.entry import FIGURES, Entry, is_credible, is_usable
+from pytest_lem.results.entry import FIGURES, LARGEST, SMALLEST, Entry, is_credible
 from pytest_lem.results.record import Comparability
 from pytest_lem.results.table import MadeTable, Table
 
@@ -30,7 +30,10 @@ class Night:
             rows = zip(*self.table.figures(metric), self.table.column("unjudged"), strict=True)
             found = self._logs[metric] = [
                 (log(value), resolution)
-                if value is not None and is_usable(value, resolution) and metric not in unjudged
+                if value is not None
+                and SMALLEST < value < LARGEST
+                and 0 <= resolution <= 1  # as `is_usable` has it, without a call for each
+                and metric not in unjudged
                 else None
                 for value, resolution, unjudged in rows
             ]

@@ -59,7 +59,8 @@ def case_text(comparison: Comparison) -> str:
 
 def signed(percent: float) -> str:
     """Return a change in per cent with its sign; what is too small to be seen is +0.0."""
-    return f"{round(percent, 1) + 0.0:+.1f}"
+    text = f"{percent:+.1f}"
+    return "+0.0" if text == "-0.0" else text
 
 
 def _undecided(comparison: Comparison) -> str:

@@ -44,7 +44,7 @@ OF_CALLS = frozenset(
     {"energy_per_call_j", "energy_per_unit_j", "unit_throughput_per_s", "call_duration_s"}
 )
 OF_ANY = frozenset({"power_mean_w"})
-_SMALLEST, _LARGEST = 1e-30, 1e30
+SMALLEST, LARGEST = 1e-30, 1e30
 #: Times are stored to the microsecond.
 _CLOCK_S = 1e-6
 
@@ -183,7 +183,7 @@ def entry_of(records: Sequence[Record]) -> Entry:
 
 def is_usable(value: float, resolution: float) -> bool:
     """Tell whether a figure can be a measurement: above 0, and not beyond all measure."""
-    return _SMALLEST < value < _LARGEST and 0 <= resolution <= 1
+    return SMALLEST < value < LARGEST and 0 <= resolution <= 1
 
 
 def is_unspoilt(validity: str, flags: Sequence[str]) -> bool:
@@ -193,7 +193,7 @@ def is_unspoilt(validity: str, flags: Sequence[str]) -> bool:
 
 def is_credible(value: float) -> bool:
     """Tell whether a number can be anything that was measured: numbers beyond would overflow."""
-    return value == 0 or _SMALLEST < abs(value) < _LARGEST
+    return value == 0 or SMALLEST < abs(value) < LARGEST
 
 
 @cache
