@@ -32,7 +32,7 @@ class Night:
                 (log(value), resolution)
                 if value is not None
                 and SMALLEST < value < LARGEST
-                and 0 <= resolution <= 1  # as `is_usable` has it, without a call for each
+                and 0 <= resolution <= 1  # as `Figure.is_usable` has it, without a figure for each
                 and metric not in unjudged
                 else None
                 for value, resolution, unjudged in rows

@@ -74,7 +74,7 @@ class Figure(NamedTuple):
     @property
     def is_usable(self) -> bool:
         """Tell whether it can be a measurement: above 0, and not beyond all measure."""
-        return is_usable(*self)
+        return SMALLEST < self.value < LARGEST and 0 <= self.resolution <= 1
 
 
 @dataclass(slots=True, kw_only=True, config=ConfigDict(extra="ignore", allow_inf_nan=False))
@@ -179,11 +179,6 @@ def entry_of(records: Sequence[Record]) -> Entry:
         sm_clock_mhz=_mean_condition(records, "clocks", "sm_mhz"),
         power_cap_share=_mean_condition(records, "throttling", "power_cap_share"),
     )
-
-
-def is_usable(value: float, resolution: float) -> bool:
-    """Tell whether a figure can be a measurement: above 0, and not beyond all measure."""
-    return SMALLEST < value < LARGEST and 0 <= resolution <= 1
 
 
 def is_unspoilt(validity: str, flags: Sequence[str]) -> bool:
