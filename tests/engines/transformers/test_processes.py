@@ -259,7 +259,10 @@ def test_a_process_that_does_not_come_is_named(
 
 
 def test_torchrun_is_refused(pytester: pytest.Pytester) -> None:
-    """Started by it, each process says what to do in its place, and runs nothing."""
+    """Started by it, the first process to end says what to do in its place, and runs nothing.
+
+    torchrun then ends the others, at times before they have said it too.
+    """
     pytester.makepyfile("def test_it(inference):\n    inference()\n")
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
@@ -268,7 +271,7 @@ def test_torchrun_is_refused(pytester: pytest.Pytester) -> None:
     )  # fmt: skip
     assert done.returncode != 0
     said = "ERROR: pytest was started as rank {} of 2 processes (by torchrun, for instance)"
-    assert all(said.format(rank) in done.stderr for rank in (0, 1))
+    assert any(said.format(rank) in done.stderr for rank in (0, 1))
     assert "--lem-set=backends.transformers.processes=2" in done.stderr
 
 
