@@ -95,7 +95,7 @@ _TEXTS: dict[str, str] = {
     "the record say which (`strict: true` makes it an error)",
     Flag.MISSED_SCHEDULE: "more than one request in a hundred was sent over 10 ms after it was "
     "due, so the traffic was not quite as asked for (latencies count from when it was due); give "
-    "the load generator a CPU to itself",
+    "the load generator a CPU to itself, or raise traffic.max_concurrency where it is set",
     Flag.NOT_COOLED: "the device did not cool down to measure.cooldown_c in time, or does not tell "
     "its temperature; raise measure.cooldown_max_s or the temperature, or take --lem-gap",
     Flag.OTHER_SIDE_BUSY: "the host of the other side was at work meanwhile, and is in "

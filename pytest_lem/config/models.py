@@ -22,7 +22,7 @@ from pytest_lem.config.webhook import WebhookSettings
 from pytest_lem.config.workload import WorkloadSettings
 
 #: Version of the configuration format: a new major breaks old files, a new minor only adds.
-CONFIG_VERSION = "1.7"
+CONFIG_VERSION = "1.8"
 
 #: Other names under which people know a precision.
 _PRECISION_ALIASES = {

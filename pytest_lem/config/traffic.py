@@ -10,6 +10,8 @@ from pytest_lem.config.section import Section
 
 Arrivals = Literal["closed", "constant", "poisson", "gamma", "replay"]
 
+#: What a test may have as parameters by their own names.
+BY_NAME = ("arrivals", "rate", "concurrency", "burstiness", "max_concurrency")
 #: The settings that each process needs.
 _NEEDS = {
     "closed": ("concurrency",),
@@ -18,8 +20,10 @@ _NEEDS = {
     "gamma": ("rate", "burstiness"),
     "replay": ("timestamps",),
 }
+#: Those that each may have besides.
+_MAY = {process: () if process == "closed" else ("max_concurrency",) for process in _NEEDS}
 #: Those that belong to some of them.
-_OWN = ("concurrency", "rate", "burstiness", "timestamps")
+_OWN = ("concurrency", "rate", "burstiness", "timestamps", "max_concurrency")
 
 
 class TrafficSettings(Section):
@@ -56,6 +60,14 @@ class TrafficSettings(Section):
         "the load starts.",
         examples=["arrivals.txt"],
     )
+    max_concurrency: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Most requests of an open loop that are under way; what is due beyond them "
+        "waits to be sent, and its latencies count from when it was due. Null: no limit.",
+        examples=[64],
+    )
     ramp_s: float = Field(
         2.0,
         ge=0,
@@ -83,7 +95,7 @@ class TrafficSettings(Section):
     @model_validator(mode="after")
     def _each_process_has_its_own(self) -> TrafficSettings:
         """Refuse what the process would not read."""
-        strangers = [name for name in _OWN if self._has(name) and name not in self._needed]
+        strangers = [name for name in _OWN if self._has(name) and name not in self._read]
         if self.arrivals and strangers:
             raise ValueError(self._stranger(strangers[0]))
         return self
@@ -96,12 +108,16 @@ class TrafficSettings(Section):
         """
         if lacking := [name for name in self._needed if not self._has(name)]:
             return f"traffic.arrivals: {self.arrivals} needs traffic.{lacking[0]}"
-        idle = [name for name in _OWN if self._has(name) and name not in self._needed]
+        idle = [name for name in _OWN if self._has(name) and name not in self._read]
         return self._stranger(idle[0]) if idle else None
 
     @property
     def _needed(self) -> tuple[str, ...]:
         return _NEEDS[self.arrivals] if self.arrivals else ()
+
+    @property
+    def _read(self) -> tuple[str, ...]:
+        return (*self._needed, *_MAY[self.arrivals]) if self.arrivals else ()
 
     def _has(self, name: str) -> bool:
         return getattr(self, name) is not None

@@ -19,6 +19,7 @@ class Conditions:
         temperatures: `start_c`, `end_c` and `max_c`.
         utilisation: mean share of time at work, 0 to 1.
         memory: largest memory in use, by whomever, in bytes.
+        mean_memory: mean memory in use, by whomever, in bytes.
         throttling: seconds of slowing down, by cause.
 
     """
@@ -28,6 +29,7 @@ class Conditions:
     temperatures: dict[str, dict[str, float | None]] | None = None
     utilisation: dict[str, float | None] | None = None
     memory: dict[str, float | None] | None = None
+    mean_memory: dict[str, float | None] | None = None
     throttling: dict[str, dict[str, Any]] | None = None
 
 

@@ -23,6 +23,7 @@ def conditions_of(
         temperatures=_facts(names, lambda d: _temperatures(series, d, start_s, end_s)),
         utilisation=_each(names, lambda d: series.mean(d, "utilisation", start_s, end_s)),
         memory=_each(names, lambda d: series.maximum(d, "memory_bytes", start_s, end_s)),
+        mean_memory=_each(names, lambda d: series.mean(d, "memory_bytes", start_s, end_s)),
     )
 
 

@@ -189,9 +189,9 @@ def _flags(sent: Requests, due: Requests, span: Span, *, is_open: bool) -> set[F
     late = sum(r["sent_s"] - due_s(r) > LATE_S for r in due)
     if is_open and late > _LATE_SHARE * len(due):
         flags.add(Flag.MISSED_SCHEDULE)
-    arrived = sum(span.has(r["sent_s"]) for r in sent)
-    backlog = arrived - sum(span.has(r["done_s"]) for r in sent)
-    if is_open and backlog > max(_BACKLOG_SHARE * arrived, _BACKLOG_SIGMAS * sqrt(arrived)):
+    # Due, not sent: under a limit on concurrency, what arrives waits before it is sent.
+    backlog = len(due) - sum(span.has(r["done_s"]) for r in sent)
+    if is_open and backlog > max(_BACKLOG_SHARE * len(due), _BACKLOG_SIGMAS * sqrt(len(due))):
         flags.add(Flag.OVERLOADED)
     answered = [r for r in due if r["error"] is None]
     if answered and median(map(e2e_s, answered)) > span.end_s - span.start_s:

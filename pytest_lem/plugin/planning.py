@@ -15,6 +15,7 @@ from pytest_lem.config.grid import Combination
 from pytest_lem.config.layers import Layers
 from pytest_lem.config.models import Settings
 from pytest_lem.config.resolve import Resolved
+from pytest_lem.config.traffic import BY_NAME
 from pytest_lem.config.workload import WorkloadSettings
 from pytest_lem.errors import FailureKind, LemError, config_error
 from pytest_lem.measure.online import SHORTEST_S
@@ -31,12 +32,10 @@ from pytest_lem.workloads.dataset import with_dataset
 from pytest_lem.workloads.traffic import Traffic, read_times
 from pytest_lem.workloads.workload import Workload
 
-#: Settings of traffic that a test may have as parameters by their own names.
-_OF_TRAFFIC = ("arrivals", "rate", "concurrency", "burstiness")
 #: Parameters of a test that the fixture takes by their name, and the settings they stand for.
 _PARAMETERS = {
     **{name: (name,) for name in (*AXES, "workload", "traffic", "slo")},
-    **{name: ("traffic", name) for name in _OF_TRAFFIC},
+    **{name: ("traffic", name) for name in BY_NAME},
 }
 #: Prompts of a dataset that traffic takes by turns, unless it is told how many.
 _MOST_PROMPTS = 1000
@@ -146,6 +145,7 @@ def _work(settings: Settings) -> tuple[Workload, TrafficPlan | None]:
         rate=asked.rate,
         burstiness=asked.burstiness,
         times_s=_times(settings),
+        max_concurrency=asked.max_concurrency,
         ramp_s=asked.ramp_s,
     )
     online = TrafficPlan(
@@ -227,7 +227,7 @@ def unplanned_case(item: pytest.Item, arguments: Mapping[str, Any]) -> Case:
         asked["options"] = digest(repr(options))[:SHORT]
     axes = {name: asked.get(name) for name in AXES}
     words = [str(value) for value in axes.values() if value is not None]
-    words += [f"{name}={asked[name]}" for name in _OF_TRAFFIC if name in asked]
+    words += [f"{name}={asked[name]}" for name in BY_NAME if name in asked]
     settings: dict[str, Any] = {
         name: None if value is None else str(value) for name, value in axes.items()
     }
@@ -239,7 +239,7 @@ def unplanned_case(item: pytest.Item, arguments: Mapping[str, Any]) -> Case:
 
 def _is_of_traffic(name: str) -> bool:
     """Tell whether a parameter, an argument or an axis of a sweep says how requests arrive."""
-    return name in _OF_TRAFFIC or name.partition(".")[0] == "traffic"
+    return name in BY_NAME or name.partition(".")[0] == "traffic"
 
 
 def _origin(config: pytest.Config, name: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_lem.config.models import Settings
 from pytest_lem.config.resolve import Resolved
+from pytest_lem.config.traffic import BY_NAME
 from pytest_lem.errors import LemError
 from pytest_lem.measure.method import Method
 from pytest_lem.plugin.items import combination, contest_in, is_body_the_work, param, uses
@@ -15,7 +16,7 @@ from pytest_lem.plugin.markers import mark_of
 from pytest_lem.plugin.session import LemSession
 
 #: Parameters of a test that make traffic, or change it.
-_OF_TRAFFIC = ("traffic", "arrivals", "rate", "concurrency", "burstiness")
+_OF_TRAFFIC = ("traffic", *BY_NAME)
 
 
 def session_seconds(session: LemSession, items: Sequence[pytest.Item]) -> float:

@@ -177,6 +177,7 @@ def _round(r: Round, idle: dict[Device, Idle]) -> RoundRecord:
         utilisation=conditions.utilisation,
         engine=r.engine,
         memory=conditions.memory,
+        mean_memory=conditions.mean_memory,
         throttling=conditions.throttling,
         validity="invalid" if r.reasons else "valid",
         reasons=r.reasons,

@@ -129,6 +129,9 @@ METRICS: dict[str, Definition] = {
     "peak_board_memory_bytes": Definition(
         "B", "lower", "maximum", "largest sampled memory in use on the boards, by whomever"
     ),
+    "mean_board_memory_bytes": Definition(
+        "B", "lower", "mean", "mean sampled memory in use on the boards, by whomever"
+    ),
     "gpu_utilisation": Definition("1", None, "mean", "share of time with a kernel on the device"),
     "kv_cache_utilisation": Definition("1", None, "maximum", "largest share of the KV cache used"),
     "prefix_cache_hit_rate": Definition("1", "higher", "ratio_of_sums", "prompt tokens from cache"),

@@ -142,6 +142,9 @@ class RoundRecord(Stored):
     memory: dict[str, Any] | None = Field(
         None, description="Largest memory in use, B, by device, by whomever."
     )
+    mean_memory: dict[str, Any] | None = Field(
+        None, description="Mean memory in use, B, by device, by whomever."
+    )
     throttling: dict[str, Any] | None = Field(None, description="Seconds slowed down, by cause.")
     validity: Validity
     reasons: list[str] = Field([], description="Why the round is invalid.")

@@ -20,7 +20,7 @@ from pytest_lem.results.record import Record, Stored
 from pytest_lem.results.run import Run
 
 #: A new major breaks readers, a new minor only adds fields.
-SCHEMA_VERSION = "1.6"
+SCHEMA_VERSION = "1.7"
 
 
 class RunFile(Stored):

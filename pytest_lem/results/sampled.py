@@ -13,7 +13,8 @@ def sampled_metrics(pool: Pool) -> dict[str, Metric]:
     """Return peaks and utilisation of the devices whose energy is the main figure."""
     return {
         "power_peak_w": _peak(pool),
-        "peak_board_memory_bytes": _memory(pool),
+        "peak_board_memory_bytes": _memory_peak(pool),
+        "mean_board_memory_bytes": _memory_mean(pool),
         "gpu_utilisation": _utilisation(pool),
     }
 
@@ -45,7 +46,7 @@ def _known_peaks(pool: Pool, device: str) -> list[float]:
     return [peak for peak in peaks if peak is not None]
 
 
-def _memory(pool: Pool) -> Metric:
+def _memory_peak(pool: Pool) -> Metric:
     """Return the most memory in use; of several boards, the sum of their largest."""
     definition = METRICS["peak_board_memory_bytes"]
     if not pool.on_gpu:
@@ -57,6 +58,25 @@ def _memory(pool: Pool) -> Metric:
     if not known or not all(known):
         return definition.null("no series of memory was taken")
     return definition.of(sum(map(max, known)), n=min(map(len, known)))
+
+
+def _memory_mean(pool: Pool) -> Metric:
+    """Return the mean over the time of all windows; of several boards, the sum of their means."""
+    definition = METRICS["mean_board_memory_bytes"]
+    if not pool.on_gpu:
+        return definition.null("the work did not run on a GPU")
+    known = [
+        [
+            (mean * r.window_s, r.window_s)
+            for r in pool.rounds
+            if (mean := (r.conditions.mean_memory or {}).get(device)) is not None
+        ]
+        for device in _devices(pool)
+    ]
+    if not known or not all(known):
+        return definition.null("no series of memory was taken")
+    means = [ratio(*zip(*windows, strict=True)) for windows in known]
+    return definition.of(sum(means), n=min(map(len, known)))
 
 
 def _utilisation(pool: Pool) -> Metric:

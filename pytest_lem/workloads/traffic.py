@@ -32,6 +32,7 @@ class Traffic:
     rate: float | None = None
     burstiness: float | None = None
     times_s: tuple[float, ...] | None = None
+    max_concurrency: int | None = None
     ramp_s: float = 0.0
 
     @property
@@ -52,10 +53,11 @@ class Traffic:
     @property
     def label(self) -> str:
         """Return what stands in keys and tables, such as `poisson-2.5`."""
-        if self.arrivals == "gamma":
-            return f"gamma-{self.rate:g}-{self.burstiness:g}"
-        amount = self.concurrency if self.rate is None else f"{self.rate:g}"
-        return self.arrivals if amount is None else f"{self.arrivals}-{amount}"
+        rate = None if self.rate is None else f"{self.rate:g}"
+        shape = f"{self.burstiness:g}" if self.arrivals == "gamma" else None
+        limit = f"max{self.max_concurrency}" if self.max_concurrency else None
+        words = (self.arrivals, rate or self.concurrency, shape, limit)
+        return "-".join(str(word) for word in words if word is not None)
 
     def schedule(self, seed: int) -> Iterator[float]:
         """Yield when each request is due, in seconds since the start; equal seeds, equal times.
@@ -91,6 +93,7 @@ class Traffic:
             "rate": self.rate,
             "burstiness": self.burstiness,
             "times_s": list(self.times_s) if self.times_s else None,
+            "max_concurrency": self.max_concurrency,
             "ramp_s": self.ramp_s,
         }
 

@@ -187,13 +187,13 @@ def _paths(tree: dict[str, Any], prefix: str = "") -> list[str]:
         (
             "schema_version: '2.0'",
             (
-                "lem.yaml:1: `schema_version`: this release reads version 1.7, so the file needs "
+                "lem.yaml:1: `schema_version`: this release reads version 1.8, so the file needs "
                 "porting, not '2.0'"
             ),
         ),
         (
             "schema_version: 1.0",
-            'lem.yaml:1: `schema_version`: a version is text, so put it in quotes: "1.7", not 1.0',
+            'lem.yaml:1: `schema_version`: a version is text, so put it in quotes: "1.8", not 1.0',
         ),
     ],
 )
@@ -229,9 +229,9 @@ def test_options_come_as_the_backends_own_class() -> None:
 
 def test_a_newer_minor_version_is_read_with_a_note(write: Write) -> None:
     """A minor only adds, so the file is read, and the person is told."""
-    path = write("\nschema_version: '1.8'\n")
+    path = write("\nschema_version: '1.9'\n")
     assert _resolve(read_file(path)).notes == (
-        f"{path}:2: written for version 1.8, read as version 1.7",
+        f"{path}:2: written for version 1.9, read as version 1.8",
     )
 
 

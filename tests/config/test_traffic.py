@@ -23,8 +23,11 @@ OWN: dict[str, dict[str, Any]] = {
     "gamma": {"rate": 2.5, "burstiness": 0.5},
     "replay": {"timestamps": "arrivals.txt"},
 }
+OPEN = [process for process in OWN if process != "closed"]
 VALUES = {name: value for own in OWN.values() for name, value in own.items()}
 STRANGERS = [(process, name) for process, own in OWN.items() for name in VALUES if name not in own]
+STRANGERS.append(("closed", "max_concurrency"))
+VALUES["max_concurrency"] = 64
 
 
 def _settings(layers: Layers) -> Settings:
@@ -48,6 +51,14 @@ def test_each_process_takes_its_own_settings(write: Write, process: str) -> None
         "drain_s": 3.0,
         "most_failed": 0.2,
     }
+
+
+@pytest.mark.parametrize("process", OPEN)
+def test_an_open_loop_may_have_a_limit(write: Write, process: str) -> None:
+    """The users of a closed loop are one already, so it is refused there (above)."""
+    text = _file(arrivals=process, **OWN[process], max_concurrency=3)
+    traffic = _settings(read_file(write(text))).traffic
+    assert (traffic.problem, traffic.max_concurrency) == (None, 3)
 
 
 def test_without_arrivals_there_is_no_traffic(write: Write) -> None:
@@ -100,6 +111,7 @@ def test_a_load_without_a_process_is_a_problem(write: Write, stranger: str) -> N
         ("burstiness", "0", "input should be greater than 0, not 0"),
         ("burstiness", "2000", "input should be less than or equal to 1000, not 2000"),
         ("concurrency", "0", "input should be greater than or equal to 1, not 0"),
+        ("max_concurrency", "0", "input should be greater than or equal to 1, not 0"),
         ("concurrency", "1.5", "input should be a valid integer, not 1.5"),
         ("concurrency", "true", "input should be a valid integer, not True"),
         ("timestamps", "''", "string should have at least 1 character, not ''"),

@@ -56,13 +56,14 @@ class TestConditions:
         assert found.utilisation == {"GPU-a": 0.75}
         assert found.throttling is None
 
-    def test_the_most_memory_in_use_is_of_the_window(self) -> None:
-        """What was there before and after is left out."""
+    def test_memory_in_use_is_of_the_window(self) -> None:
+        """The most and the mean; what was there before and after is left out."""
         track = Track(("memory_bytes",), None)
         for time_s, used in ((9.0, 99.0), (11.0, 30.0), (12.0, 40.0), (21.0, 99.0)):
             track.add(time_s, [used])
         found = conditions_of(series(GPU_a=track), ["GPU-a"], START_S, END_S)
         assert found.memory == {"GPU-a": 40.0}
+        assert found.mean_memory == {"GPU-a": 35.0}
 
     def test_those_of_the_machine_have_its_own_names(self) -> None:
         """A package has a power, the machine a frequency; what neither has is not there."""

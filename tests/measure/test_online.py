@@ -198,6 +198,13 @@ def test_a_backlog_beyond_chance_is_too_much_traffic(
     assert (Flag.OVERLOADED in found) is is_flagged
 
 
+def test_a_backlog_that_waits_to_be_sent_is_one_as_well(request_of: Make) -> None:
+    """Under a limit on concurrency, no more are under way than that; what is due piles up."""
+    dues = [10 + number / 10 for number in range(100)]
+    sent = [request_of(10 + n, 10.9 + n, scheduled_s=due) for n, due in enumerate(dues)]
+    assert {Flag.MISSED_SCHEDULE, Flag.OVERLOADED} <= _flagged(sent)
+
+
 def test_a_window_shorter_than_its_requests_is_flagged(request_of: Make) -> None:
     """By the median of those that were answered."""
     sent = [request_of(10.0, 10.0 + t) for t in (0.5, 2.5, 3.0)]

@@ -118,6 +118,7 @@ def check_metrics(record, *, anchor):
         ("concurrency", "arrivals: closed, concurrency: 2", "closed"),
         ("rate", "arrivals: poisson, rate: 2", "poisson"),
         ("burstiness", "arrivals: gamma, rate: 50, burstiness: 2", "gamma-50"),
+        ("max_concurrency", "arrivals: poisson, rate: 50", "poisson-50"),
     ],
 )
 def test_a_test_sweeps_what_arrives(lem, serving, stored, asked):
@@ -134,7 +135,8 @@ def test_a_test_sweeps_what_arrives(lem, serving, stored, asked):
         """
     )
     result.assert_outcomes(passed=2)
-    records, labels = stored().records, [f"{label}-1", f"{label}-4"]
+    limit = "max" if name == "max_concurrency" else ""
+    records, labels = stored().records, [f"{label}-{limit}{count}" for count in (1, 4)]
     assert [record.case.key.split("/")[4] for record in records] == labels
     assert [r.case.settings.model_dump()["traffic"][name] for r in records] == [1, 4]
     assert {one.load_id for record in records for one in record.rounds} == {"load-1"}

@@ -100,8 +100,8 @@ def test_a_value_that_is_unknown_is_null(stored: Path) -> None:
         ("[]", "it is damaged or no run file"),
         ("{}", "it is damaged or no run file"),
         ("3", "it is damaged or no run file"),
-        ('{"schema_version": "2.0"}', "its format is 2.0, and this release reads 1.6"),
-        ('{"schema_version": "10.0"}', "its format is 10.0, and this release reads 1.6"),
+        ('{"schema_version": "2.0"}', "its format is 2.0, and this release reads 1.7"),
+        ('{"schema_version": "10.0"}', "its format is 10.0, and this release reads 1.7"),
         ('{"schema_version": "1.0"}', "`run`: Field required"),
     ],
 )

@@ -135,3 +135,19 @@ def test_the_memory_of_the_boards_is_the_largest_of_all_rounds(
     found = _sampled(found, Conditions(), Conditions(memory={"gpu-1": 4e9}))
     metric = metrics_of(found)["peak_board_memory_bytes"]
     assert (metric.value, metric.reason) == (None, "no series of memory was taken")
+
+
+def test_mean_memory_is_over_the_time_of_the_windows(measured: Make, energy_of: Make) -> None:
+    """A long window weighs more, and boards add up; nothing stands for what was not sampled."""
+    own = [energy_of(Domain.GPU, 5.0)]
+    found = _sampled(
+        measured(energies=(own, own), applied={"device_uuids": ["gpu-0"]}),
+        Conditions(mean_memory={"gpu-0": 3e9, "gpu-1": 9e9}),
+        Conditions(mean_memory={"gpu-0": 4e9}),
+    )
+    first, second = found.rounds
+    found.rounds[1] = replace(second, end_s=second.start_s + 3 * first.window_s)
+    metric = metrics_of(found)["mean_board_memory_bytes"]
+    assert (metric.value, metric.n) == (pytest.approx((3e9 + 3 * 4e9) / 4), 2)
+    metric = metrics_of(_sampled(found, Conditions(), Conditions(memory={"gpu-0": 1.0})))
+    assert metric["mean_board_memory_bytes"].reason == "no series of memory was taken"

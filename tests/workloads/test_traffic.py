@@ -109,6 +109,8 @@ def test_a_replay_has_its_own_times_and_ends() -> None:
         (Traffic(arrivals="poisson", rate=2.5), "poisson-2.5"),
         (Traffic(arrivals="gamma", rate=10.0, burstiness=0.5), "gamma-10-0.5"),
         (Traffic(arrivals="replay", times_s=(0.0,)), "replay"),
+        (Traffic(arrivals="poisson", rate=2.5, max_concurrency=8), "poisson-2.5-max8"),
+        (Traffic(arrivals="replay", times_s=(0.0,), max_concurrency=8), "replay-max8"),
     ],
 )
 def test_a_label_says_what_arrives(traffic: Traffic, label: str) -> None:
@@ -124,6 +126,7 @@ _TRAFFIC = st.builds(
     rate=st.none() | _POSITIVE,
     burstiness=st.none() | _POSITIVE,
     times_s=st.none() | st.lists(_POSITIVE, min_size=1).map(tuple),
+    max_concurrency=st.none() | st.integers(1, 100),
     ramp_s=st.floats(0, 10),
 )
 

@@ -13,7 +13,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from pytest_lem.backends.protocol import Request, Sender, failed_request
@@ -49,6 +49,8 @@ class Load:
         self._most_failures = max(_MOST_FAILURES, traffic.concurrency or 0)
         self._failures = 0
         self._numbers = itertools.count()
+        limit = traffic.max_concurrency
+        self._slots = asyncio.Semaphore(limit) if limit else nullcontext()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._error: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -153,12 +155,16 @@ class Load:
         return task
 
     async def _exchange(self, number: int, due_s: float) -> None:
-        sent_s = time.monotonic()
+        sent_s = None
         try:
-            request = await self._sender.send(number)
+            async with self._slots:
+                sent_s = time.monotonic()
+                request = await self._sender.send(number)
         except asyncio.CancelledError:
             # After the last window, so it is no reason to end the load.
-            self._keep(failed_request(sent_s, "not answered before the drain ended"), due_s)
+            what = "sent" if sent_s is None else "answered"
+            why = f"not {what} before the drain ended"
+            self._keep(failed_request(sent_s or time.monotonic(), why), due_s)
             return
         except Exception as error:  # noqa: BLE001 - ends the load, which tells it
             self._give_up(error)

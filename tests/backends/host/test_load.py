@@ -7,6 +7,7 @@ import itertools
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Self
 
 import pytest
@@ -134,6 +135,44 @@ def test_an_open_loop_goes_on_while_the_server_stalls() -> None:
     assert all(r.sent_s >= r.scheduled_s - TIMER_S for r in found)
     assert found[0].done_s - found[0].scheduled_s >= 40 / 500 - TIMER_S
     assert not any(request.error for request in found)
+
+
+def test_a_limit_on_concurrency_lets_what_is_due_wait() -> None:
+    """Three are under way, the others are sent as these are answered, and were due in their turn.
+
+    Those that wait when nothing more is due are sent all the same: none is left out.
+    """
+
+    async def stalled(sender: Sender, _: int) -> str | None:
+        await sender.gate.wait()
+        return None
+
+    sender = Sender(stalled)
+    load = _load(sender, replace(FAST, max_concurrency=3))
+    opening = threading.Timer(0.1, lambda: sender.loop.call_soon_threadsafe(sender.gate.set))
+    opening.start()
+    found = sorted(_ran(load), key=lambda r: r.scheduled_s or 0.0)
+    assert sender.most == 3
+    assert sender.events[:4] == ["+", "+", "+", "-"]
+    due_s = [request.scheduled_s - found[0].scheduled_s for request in found]
+    assert due_s == pytest.approx([number / 500 for number in range(len(found))], abs=1e-6)
+    assert found[3].sent_s >= min(r.done_s for r in found[:3])
+    assert len(found) > 3
+    assert not any(request.error for request in found)
+
+
+def test_what_waits_for_its_turn_until_the_end_has_failed() -> None:
+    """It was never sent, which is told apart from what was not answered."""
+
+    sender = Sender(only_the_first)
+    load = _load(sender, replace(FAST, max_concurrency=2), drain_s=0.05)
+    load.start(timeout_s=PATIENCE_S)
+    load.hold(0.1)
+    load.stop()
+    errors = [r.error for r in sorted(load.requests, key=lambda r: r.scheduled_s or 0.0)]
+    assert errors[:3] == [None, *["not answered before the drain ended"] * 2]
+    assert set(errors[3:]) == {"not sent before the drain ended"}
+    assert sender.events.count("+") == 3
 
 
 def test_what_is_sent_late_was_due_all_the_same() -> None:
