@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,8 @@ from pytest_lem.energy.watch import Watch, WatchEdge
 from pytest_lem.errors import FailureKind, LemError, config_error
 from pytest_lem.flags import Reason
 from pytest_lem.registry import METERS, entries, find
+
+_log = logging.getLogger(__name__)
 
 #: Meters that `auto` considers, so that a stranger's is used only when it is named.
 AUTO = ("nvml", "rapl", "estimated")
@@ -87,6 +90,12 @@ class Panel:
             meter.open(scope)
         if self.watch and scope.pids:
             self.watch.open(scope)
+        _log.debug(
+            "meters (%s) are open for processes: %s; GPUs: %s; longest tick: %s",
+            ", ".join(meter.name for meter in self.meters) or "none",
+            *(" ".join(map(str, ids)) or "none" for ids in (scope.pids, scope.gpu_uuids)),
+            "unknown" if self.tick_s is None else f"{self.tick_s:.3g} s",
+        )
 
     def turn_to(self, scope: Scope) -> None:
         """Open every meter for `scope`, unless that is what they are open for."""

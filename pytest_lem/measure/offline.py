@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,8 @@ from pytest_lem.measure.round import Measurement, Phase, Round, Work, round_of
 from pytest_lem.measure.slo import Slo
 from pytest_lem.measure.warmup import BIN_S, Bin, WarmUp
 from pytest_lem.workloads.workload import Workload
+
+_log = logging.getLogger(__name__)
 
 PREFILL = "prefill"
 
@@ -59,6 +62,7 @@ class Offline:
                 repetitions = warm_up.repetitions_for(BIN_S)
         if not loaded.is_warm and not warm_up.is_steady and method.warmup_max_s > 0:
             self._measurement.flags.add(Flag.UNSTEADY)
+        _log.debug("warm-up: %s", warm_up)
         loaded.is_warm = True
         self._repetitions = warm_up.repetitions_for(method.min_window_s)
 

@@ -7,6 +7,7 @@ of which the last are answered after it.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,6 +25,8 @@ from pytest_lem.measure.plan import InferPlan, TrafficPlan
 from pytest_lem.measure.round import Measurement, Round, Work, round_of
 from pytest_lem.measure.slo import Slo, due_s, e2e_s
 from pytest_lem.measure.warmup import BIN_S, Bin, WarmUp
+
+_log = logging.getLogger(__name__)
 
 #: Windows of traffic are at least so long, whatever was asked for.
 SHORTEST_S = 1.0
@@ -89,6 +92,7 @@ class Online:
         self._stop(loaded)
         if not warm_up.is_steady and method.warmup_max_s > 0:
             self._measurement.flags.add(Flag.UNSTEADY)
+        _log.debug("warm-up: %s", warm_up)
         loaded.is_warm = True
 
     def round(self, loaded: Loaded, seq: int) -> tuple[Round, Reading]:

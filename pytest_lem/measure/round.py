@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from pytest_lem.energy.conditions import Conditions, Reading
 from pytest_lem.energy.panel import Panel
 from pytest_lem.energy.reading import Energy, Tier
 from pytest_lem.flags import Flag, Reason
+
+_log = logging.getLogger(__name__)
 
 #: Windows below this many seconds or ticks are flagged: no sensor resolves them.
 SHORT_WINDOW_S, SHORT_WINDOW_TICKS = 1.0, 10
@@ -123,6 +126,13 @@ class Measurement:
         """Take in a round with what its reading says of the whole case."""
         self.rounds.append(found)
         self.flags |= reading.flags
+        _log.debug(
+            "round %d: %s in %.3f s%s",
+            found.seq + 1,
+            ", ".join(map(_told, found.energies)) or "no energy",
+            found.window_s,
+            f"; INVALID: {', '.join(found.reasons)}" if found.reasons else "",
+        )
 
     def absorb(self, other: Measurement) -> None:
         """Take in a further measurement of the same case, on another load."""
@@ -147,6 +157,13 @@ class Measurement:
     def on_gpu(self) -> bool:
         """Tell whether the work ran on a GPU, by what the engine says."""
         return is_on_gpu(self.applied)
+
+
+def _told(energy: Energy) -> str:
+    if energy.value_j is None:
+        return f"{energy.device} unknown"
+    mark = "~" if energy.tier is Tier.ESTIMATED else ""
+    return f"{energy.device} {mark}{energy.value_j:.4g} J"
 
 
 def is_on_gpu(applied: Mapping[str, Any]) -> bool:
@@ -189,6 +206,7 @@ def metered_phase(
     measurement.phases.append(
         Phase(name=name, start_s=start_s, end_s=end_s, energies=reading.energies)
     )
+    _log.debug("%s: %.3f s", name, end_s - start_s)
     return result, reading
 
 

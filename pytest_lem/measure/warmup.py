@@ -80,6 +80,13 @@ class WarmUp:
         """Tell whether to stop."""
         return bool(self.bins) and (self.is_steady or self._worked_s() >= self._max_s)
 
+    def __str__(self) -> str:
+        """Say how far it has come."""
+        achieved = self.achieved_cv
+        scatter = "unknown" if achieved is None else f"{achieved:.1%}"
+        state = "steady" if self.is_steady else "not steady"
+        return f"{len(self.bins)} bins, CV of the last {WINDOW} {scatter}, {state}"
+
     def repetitions_for(self, window_s: float) -> int:
         """Return how many repetitions fill a window, with a little to spare."""
         typical_s = median(b.repetition_s for b in self.bins[-WINDOW:])

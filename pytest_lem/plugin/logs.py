@@ -36,6 +36,8 @@ class Log:
 
 #: Title under which a report carries what the backend printed.
 LOG_SECTION = "Captured backend log"
+#: Title under which the report of a worker carries the steps of measuring (`-vv`).
+STEPS_SECTION = "Captured steps"
 
 #: The logs of the present attempt at a test.
 LOGS = pytest.StashKey[list[Log]]()

@@ -12,6 +12,7 @@ from pytest_lem.plugin.exclusivity import Exclusivity
 from pytest_lem.plugin.header import header_line
 from pytest_lem.plugin.items import contest_in, is_bridged
 from pytest_lem.plugin.measuring import Measuring
+from pytest_lem.plugin.narrator import STEPS_VERBOSITY, Narrator
 from pytest_lem.plugin.selection import note_collected
 from pytest_lem.plugin.session import SESSION, LemSession
 from pytest_lem.plugin.settings import is_told
@@ -46,6 +47,8 @@ def start(
 
         tell_start(config, session)
     if not session.is_off:
+        if config.get_verbosity("lem") >= STEPS_VERBOSITY:
+            config.pluginmanager.register(Narrator(config), "lem-narrator")
         config.pluginmanager.register(Exclusivity(config), "lem-exclusivity")
         _bridge(session, [item for item in asking if is_bridged(item)])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_lem.plugin.logs import LOG_SECTION
+from pytest_lem.plugin.logs import LOG_SECTION, STEPS_SECTION
 from pytest_lem.reports.spelling import spelled
 from pytest_lem.results.record import Record
 
@@ -63,7 +63,7 @@ class Terminal:
         if not report.passed or self.verbosity <= 0:
             return
         for title, text in report.sections:
-            if title == LOG_SECTION:
+            if title in (STEPS_SECTION, LOG_SECTION):
                 for line in text.splitlines():
                     self.line(f"  | {line}")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_lem.backends.host.process import Host
 from pytest_lem.backends.protocol import LoadSpec
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -69,6 +72,7 @@ class HostPool:
         name = f"rank 0 of {count} processes" if is_one_of_several else ""
         host = Host(self.log_path(load_id), python=python, variables=variables, name=name)
         self._resident = Loaded(spec, host, load_id)
+        _log.debug("host of %s: process %d, %s", load_id, host.pid, spec.backend)
         return self._resident
 
     def log_path(self, load_id: str) -> Path:
@@ -79,5 +83,6 @@ class HostPool:
         """End the resident host, if there is one."""
         if (ended := self._resident) is not None:
             ended.host.close()
+            _log.debug("host of %s has ended", ended.load_id)
             self._resident = None
             self._on_end(ended)
