@@ -9,9 +9,9 @@ Dead code does not belong here; it is deleted.
 _.pytest_addhooks, _.lem_cycle, _.user_properties
 _.pytest_lem_update_context, _.pytest_lem_update_record
 _.pytest_addoption, _.pytest_configure, _.pytest_generate_tests, _.pytest_collection_modifyitems
-_.pytest_configure_node, _.pytest_testnodedown, _.pytest_report_collectionfinish, _.pytest_unconfigure
+_.pytest_configure_node, _.pytest_testnodedown, _.pytest_report_collectionfinish
 _.pytest_runtest_protocol, _.pytest_runtest_setup, _.pytest_runtest_call
-_.pytest_runtest_makereport, _.pytest_fixture_setup, _.pedantic, _.__class__
+_.pytest_runtest_makereport, _.pytest_fixture_setup, _.pedantic, _.__class__, _.pytest_unconfigure
 _.pytest_runtest_logreport, _.pytest_sessionfinish, _.pytest_terminal_summary, _.longrepr
 _.CsvReport, _.HtmlReport, _.JsonReport, _.MarkdownReport, _.ParquetReport, _.TableReport
 _.TransformersBackend, _.EstimatedMeter, _.NvmlMeter, _.RaplMeter, _.SimulatedMeter
