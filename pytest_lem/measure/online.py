@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from math import sqrt
 from statistics import median
@@ -18,11 +19,12 @@ from typing import Any
 from pytest_lem.backends.host.pool import Loaded
 from pytest_lem.energy.conditions import Reading
 from pytest_lem.energy.panel import Panel
+from pytest_lem.errors import LemError
 from pytest_lem.flags import Flag, Reason
 from pytest_lem.measure.asking import Asking, audit
 from pytest_lem.measure.gauges import engine_between
 from pytest_lem.measure.plan import InferPlan, TrafficPlan
-from pytest_lem.measure.round import Measurement, Round, Work, round_of
+from pytest_lem.measure.round import Measurement, Phase, Round, Work, round_of
 from pytest_lem.measure.slo import Slo, due_s, e2e_s
 from pytest_lem.measure.warmup import BIN_S, Bin, WarmUp
 
@@ -37,6 +39,8 @@ _LATE_SHARE = 0.01
 _BACKLOG_SHARE, _BACKLOG_SIGMAS = 0.1, 3.0
 #: The seed of the warm-up, which no round has.
 _WARM_UP = -1
+#: The phase of traffic that could not go on.
+GIVEN_UP = "given up"
 
 Requests = Sequence[dict[str, Any]]
 
@@ -76,20 +80,19 @@ class Online:
         method = self._plan.method
         max_s = min(method.warmup_max_s, self._online.traffic.lasts_s - 2 * BIN_S)
         warm_up = WarmUp(cv=method.warmup_cv, max_s=max_s, calm_s=method.warmup_calm_s)
-        self._start(loaded, _WARM_UP)
-        while not warm_up.is_over:
-            start_s = time.monotonic()
-            self._hold(loaded, BIN_S)
-            end_s = time.monotonic()
-            warm_up.add(
-                Bin(
-                    start_s=start_s,
-                    end_s=end_s,
-                    power_w=self._panel.power_w(start_s, end_s),
-                    temperature_c=self._panel.temperature_c(start_s, end_s),
+        with self._traffic(loaded, _WARM_UP):
+            while not warm_up.is_over:
+                start_s = time.monotonic()
+                self._hold(loaded, BIN_S)
+                end_s = time.monotonic()
+                warm_up.add(
+                    Bin(
+                        start_s=start_s,
+                        end_s=end_s,
+                        power_w=self._panel.power_w(start_s, end_s),
+                        temperature_c=self._panel.temperature_c(start_s, end_s),
+                    )
                 )
-            )
-        self._stop(loaded)
         if not warm_up.is_steady and method.warmup_max_s > 0:
             self._measurement.flags.add(Flag.UNSTEADY)
         _log.debug("warm-up: %s", warm_up)
@@ -97,14 +100,13 @@ class Online:
 
     def round(self, loaded: Loaded, seq: int) -> tuple[Round, Reading]:
         """Measure one window, with traffic of its own."""
-        self._start(loaded, seq)
-        edges = self._panel.begin()
-        start_s = time.monotonic()
         asked_s, least_s = self._plan.method.min_window_s, self._online.traffic.least_window_s
-        self._hold(loaded, max(asked_s, least_s, SHORTEST_S))
-        end_s = time.monotonic()
-        reading = self._panel.end(edges, start_s, end_s)
-        self._stop(loaded)
+        with self._traffic(loaded, seq):
+            edges = self._panel.begin()
+            start_s = time.monotonic()
+            self._hold(loaded, max(asked_s, least_s, SHORTEST_S))
+            end_s = time.monotonic()
+            reading = self._panel.end(edges, start_s, end_s)
         collected = self._asking.ask(loaded, "collect", "collected")
         self._asking.keep(collected)
         span, sent = Span(start_s, end_s), collected["requests"]
@@ -130,8 +132,32 @@ class Online:
             reasons.append(Reason.NO_REQUESTS)
         return reasons
 
-    def _start(self, loaded: Loaded, seq: int) -> None:
+    @contextmanager
+    def _traffic(self, loaded: Loaded, seq: int) -> Iterator[None]:
+        """Have traffic meanwhile; what was sent of one that cannot go on is kept as a phase."""
+        begin_s = time.monotonic()
         self._asking.arm(loaded)
+        try:
+            self._start(loaded, seq)
+            yield
+            self._stop(loaded)
+        except LemError:
+            self._keep_given_up(loaded, begin_s)
+            raise
+
+    def _keep_given_up(self, loaded: Loaded, begin_s: float) -> None:
+        """Keep the requests of traffic that was given up, in no figure: they are what is known."""
+        with suppress(LemError):  # it ends with its reason once more
+            self._stop(loaded)
+        with suppress(LemError):  # a host that is gone has them no more
+            sent = self._asking.ask(loaded, "collect", "collected")["requests"]
+            end_s = time.monotonic()
+            work = work_in(sent, Span(begin_s, end_s), Slo())
+            self._measurement.phases.append(
+                Phase(name=GIVEN_UP, start_s=begin_s, end_s=end_s, work=work, requests=sent)
+            )
+
+    def _start(self, loaded: Loaded, seq: int) -> None:
         online = self._online
         self._asking.ask(
             loaded,

@@ -88,8 +88,8 @@ class Round:
 class Phase:
     """A stretch of time outside the rounds, metered on a line of its own.
 
-    `work` is what was done in it, where that is counted. `is_shared` marks a phase that belongs
-    to the case before on the same host.
+    `work` is what was done in it, where that is counted, and `requests` are those of traffic that
+    was given up. `is_shared` marks a phase that belongs to the case before on the same host.
     """
 
     name: str
@@ -97,6 +97,7 @@ class Phase:
     end_s: float
     energies: list[Energy] = field(default_factory=list)
     work: Work | None = None
+    requests: list[dict[str, Any]] = field(default_factory=list)
     is_shared: bool = False
 
     @property

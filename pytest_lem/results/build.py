@@ -216,6 +216,7 @@ def _phase(phase: Phase) -> PhaseRecord:
         t1=phase.end_s,
         energies=[_energy(energy) for energy in phase.energies],
         work=_work(phase.work) if phase.work else None,
+        requests=[_request(request, phase.start_s) for request in phase.requests],
         is_shared=phase.is_shared,
     )
 

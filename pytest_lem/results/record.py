@@ -151,13 +151,14 @@ class RoundRecord(Stored):
 
 
 class PhaseRecord(Stored):
-    """A stretch of time outside the rounds: load, warm-up, idle, prefill, rest."""
+    """A stretch of time outside the rounds: load, warm-up, idle, prefill, rest, given up."""
 
     name: str
     t0: float
     t1: float
     energies: list[EnergyRecord]
     work: WorkRecord | None = None
+    requests: list[RequestRecord] = Field([], description="Those of traffic that was given up.")
     is_shared: bool = Field(False, description="Measured for the case before, on the same host.")
 
 

@@ -222,6 +222,13 @@ def test_a_server_that_dies_leaves_its_finished_rounds(lem, serving, only):
     record = only()
     assert (record.status, record.failure_kind) == ("failed", "engine")
     assert 1 <= len(record.rounds) < 8
+    given_up = record.phases[-1]
+    assert given_up.name == "given up"
+    assert given_up.work.requests == sum(r.error is None for r in given_up.requests) >= 1
+    assert given_up.work.failed_requests == sum(r.error is not None for r in given_up.requests)
+    assert record.metrics["request_failure_rate"].n == sum(
+        one.work.due_requests for one in record.rounds
+    )
     sentence = "the server was killed by SIGKILL while requests were under way*"
     result.stdout.fnmatch_lines([f"*{sentence}"])
 
@@ -233,6 +240,10 @@ def test_a_server_that_refuses_everything_is_given_up(lem, serving, only):
     result.assert_outcomes(failed=1)
     record = only()
     assert (record.status, record.failure_kind, record.rounds) == ("failed", "engine", [])
+    (given_up,) = [phase for phase in record.phases if phase.name == "given up"]
+    assert len(given_up.requests) == given_up.work.failed_requests >= 20
+    assert {r.error for r in given_up.requests} >= {"HTTP 429 Too Many Requests: slow down"}
+    assert all(0 <= r.sent <= given_up.t1 - given_up.t0 for r in given_up.requests)
     result.stdout.fnmatch_lines(
         ["*requests in a row failed, the last with: HTTP 429 Too Many Requests: slow down; *"]
     )

@@ -131,10 +131,11 @@ def _phases(record: Record) -> Markup:
             p.name + (", shared with the case before" if p.is_shared else ""),
             _span(p.t1 - p.t0),
             _energies(p.energies),
+            _work(p),
         )
         for p in record.phases
     ]
-    return _table(("phase", "time", "energy"), rows)
+    return _table(("phase", "time", "energy", "work"), rows)
 
 
 def _span(seconds: float) -> str:
