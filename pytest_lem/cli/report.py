@@ -113,7 +113,7 @@ def _stored_run(store: Store, reference: str, wanted: Wanted) -> StoredRun:
     return StoredRun(
         summary=summary,
         load=partial(_load, store, reference, settings),
-        load_past=partial(past_of, session, baseline),
+        load_past=partial(past_of, session, baseline, store),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_lem.errors import LemError
 from pytest_lem.plugin.options import Given, given
-from pytest_lem.plugin.rundir import path_of, run_directory
+from pytest_lem.plugin.rundir import path_of, run_directory, store_directory
 from pytest_lem.reports.faces import rendered, report_named
 from pytest_lem.reports.protocol import Report
 
@@ -67,6 +67,7 @@ class Reporting:
         """Return the run as a report gets it, with rows of its own."""
         from pytest_lem.plugin.outcome import GateOutcome
         from pytest_lem.reports.material import StoredRun, material_of, past_of
+        from pytest_lem.results.store import Store
 
         collector = self._config.pluginmanager.get_plugin("lem-collector")
         outcome = collector.outcome if collector else None
@@ -78,7 +79,9 @@ class Reporting:
         run = StoredRun(
             summary=summary,
             load=lambda: (folder, run_file),
-            load_past=lambda: past_of(summary.session, baseline),
+            load_past=lambda: past_of(
+                summary.session, baseline, Store(store_directory(self._config))
+            ),
         )
         return material_of([run])
 

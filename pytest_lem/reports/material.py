@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from pytest_lem.energy.sampling.archive import read_series
 from pytest_lem.energy.sampling.series import Series
 from pytest_lem.errors import FailureKind, LemError
-from pytest_lem.gate.baseline import Baseline
+from pytest_lem.gate.baseline import Baseline, baseline_of
+from pytest_lem.gate.key import UnderTest
 from pytest_lem.gate.past import Past
 from pytest_lem.reports.several import together
 from pytest_lem.reports.summary import Gate, Summary
@@ -20,9 +23,20 @@ from pytest_lem.results.record import Record
 from pytest_lem.results.runfile import RunFile
 from pytest_lem.results.runstream import RunStream
 from pytest_lem.results.session import Session
+from pytest_lem.results.store import Store
 
 #: What has a row unless something else is asked for.
 CASES = "cases"
+#: Where no baseline is named, so many runs of the store show what became of a case.
+_MOST_RUNS = 30
+_OF_BASELINE, _OF_STORE = "the sessions of the baseline", "earlier runs in the store"
+
+
+class History(NamedTuple):
+    """Earlier sessions of the cases of a run, by digest, the oldest first, and what they are."""
+
+    title: str = _OF_BASELINE
+    cases: Mapping[str, Sequence[Past]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +47,7 @@ class StoredRun:
         summary: its rows, verdicts and notes.
         load: returns the folder of the run and its run file; raises LemError where only a session
             was kept.
-        load_past: returns earlier sessions of its cases, by digest, the oldest first.
+        load_past: returns earlier sessions of its cases.
         stream: returns the folder and the run with records that are read one after the other; None
             where the run file is in memory anyway.
 
@@ -41,7 +55,7 @@ class StoredRun:
 
     summary: Summary
     load: Callable[[], tuple[Path, RunFile]]
-    load_past: Callable[[], Mapping[str, Sequence[Past]]] = dict
+    load_past: Callable[[], History] = History
     stream: Callable[[], tuple[Path, RunStream]] | None = None
 
     @cached_property
@@ -49,8 +63,8 @@ class StoredRun:
         return self.load()
 
     @cached_property
-    def past(self) -> Mapping[str, Sequence[Past]]:
-        """Return earlier sessions of its cases, by digest, the oldest first."""
+    def past(self) -> History:
+        """Return earlier sessions of its cases."""
         return self.load_past()
 
     @property
@@ -137,13 +151,16 @@ def gate_of(run_file: RunFile) -> Gate | None:
     )
 
 
-def past_of(session: Session, baseline: Baseline | None) -> dict[str, Sequence[Past]]:
-    """Return what a baseline has of each case, by digest, the oldest session first."""
+def past_of(session: Session, baseline: Baseline | None, store: Store) -> History:
+    """Return what a baseline has of each case; without one, what earlier runs of the store have."""
+    title = _OF_BASELINE
     if baseline is None:
-        return {}
-    return {
+        title = _OF_STORE
+        baseline = baseline_of(title, store.before(session.run, _MOST_RUNS), UnderTest(()))
+    found = {
         entry.digest: baseline.find(
             entry, session.facts.get(entry.comparability, NOTHING_KNOWN)
         ).past
         for entry in session.entries
     }
+    return History(title, found)

@@ -41,6 +41,19 @@ class Store:
         """Return the folders of the runs, the oldest first."""
         return sorted(p for p in self.runs.glob("*") if p.is_dir())
 
+    def before(self, run: str, most: int) -> Iterator[Session]:
+        """Yield the sessions of the last runs before one, the oldest first, each as a history.
+
+        Those that cannot be read are passed over.
+        """
+        paths = [directory / _SESSION for directory in self.run_directories()]
+        for path in [p for p in paths if p.parent.name < run and p.is_file()][-most:]:
+            try:
+                session = read_session(path).as_history()
+            except LemError:
+                continue
+            yield session
+
     def names(self) -> list[str]:
         """Return the names of the histories."""
         return sorted(p.name for p in (self.root / "baselines").glob("*") if p.is_dir())

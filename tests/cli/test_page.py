@@ -36,6 +36,19 @@ def test_a_baseline_brings_verdicts_and_the_history(keep, measured):
     assert "9 sessions from 2.00 J to 2.00 J; now 20.0 J (diamond)." in page()
 
 
+def test_without_a_baseline_the_history_is_of_the_store(keep, measured):
+    """Earlier runs that are sound and comparable; a damaged one spoils no report."""
+    for number in (1, 2):
+        keep(number, measured("t::sort", joules=16.0))
+    (keep(3, measured("t::sort")) / "session.jsonl").write_text("no session")
+    keep(4, measured("t::other"))
+    run = keep(5, measured("t::sort"))
+    keep(6, measured("t::sort", joules=99.0))
+    assert main(["report", run.name, "--html", "out.html"]) == 0
+    assert "over earlier runs in the store" in page()
+    assert "2 sessions from 4.00 J to 4.00 J; now 2.00 J (diamond)." in page()
+
+
 def test_what_was_compared_while_it_was_measured_is_shown(keep, measured):
     """Without --baseline the verdicts of the run itself stand there."""
     record = measured("t::sort")

@@ -81,6 +81,8 @@ def test_what_the_gate_said_is_in_it(lem: Any, suite: Any, history: Any) -> None
     page = (suite.path / "report.html").read_text()
     assert "Against the baseline" in page
     assert "over the sessions of the baseline" in page
+    lem(None, "--lem-report=html:later.html", *only[:1]).assert_outcomes(passed=1)
+    assert "over earlier runs in the store" in (suite.path / "later.html").read_text()
     (row,) = csv.DictReader((suite.path / "cases.csv").read_text().splitlines())
     assert row["call_duration_s_verdict"] == "regressed"
 

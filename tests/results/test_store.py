@@ -141,6 +141,18 @@ def test_runs_are_listed_the_oldest_first(store: Store, session: Make) -> None:
     assert [path.name for path in store.run_directories()] == ["r1", "r2"]
 
 
+def test_runs_before_one_are_the_last_of_them(store: Store, session: Make) -> None:
+    """As histories, the oldest first; those that cannot be read are passed over."""
+    for run in ("r1", "r2", "r3", "r4", "r5"):
+        store.keep(session(run), store.runs / run)
+    (store.runs / "r3" / "session.jsonl").write_text("{}")
+    (store.runs / "r0").mkdir()
+    found = list(store.before("r5", 3))
+    assert [one.run for one in found] == ["r2", "r4"]
+    assert {entry.state for one in found for entry in one.entries} == {"joined"}
+    assert list(store.before("r1", 3)) == []
+
+
 @pytest.fixture
 def places(tmp_path: Path, store: Store, run_file: RunFile, session: Make) -> dict[str, str]:
     """Write the same run in all the forms that a path may lead to; return their paths."""

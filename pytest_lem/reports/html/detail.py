@@ -26,7 +26,7 @@ _PERCENTILES = ("p50", "p90", "p95", "p99")
 def detail(view: View, *, settings: Markup, buckets: int) -> Markup:
     """Return the part of a case; samples that cannot be read are said to be so."""
     record = view.record
-    latency, history_ = latencies(view), history(view, view.run.past.get(record.case.digest, ()))
+    latency, history_ = latencies(view), history(view)
     return element(
         "details",
         element(

@@ -1,10 +1,7 @@
-"""The history of a case: a figure over the sessions of a baseline, and now."""
+"""The history of a case: a figure over the sessions of a baseline or a store, and now."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from pytest_lem.gate.past import Past
 from pytest_lem.reports.figures import SHORT_NAMES, scaled
 from pytest_lem.reports.html.chart import Chart, axis, colour, range_of
 from pytest_lem.reports.html.markup import label
@@ -18,8 +15,9 @@ ENERGIES = ("energy_per_output_token_j", "energy_per_input_token_j", "energy_per
 _LEAST_SPAN = 0.02
 
 
-def history(view: View, past: Sequence[Past]) -> Chart | None:
+def history(view: View) -> Chart | None:
     """Return the energy of a case over the sessions; None where the history has none of it."""
+    past = view.run.past.cases.get(view.record.case.digest, ())
     name = next((n for n in ENERGIES if n in METRICS and _now(view, n) is not None), None)
     known = [(p.night.run, f.value) for p in past if name and (f := p.entry.figures.get(name))]
     if name is None or not known:
@@ -29,7 +27,7 @@ def history(view: View, past: Sequence[Past]) -> Chart | None:
     values = [value for _, value in known]
     title = SHORT_NAMES[name]
     return Chart(
-        title=f"{title} over the sessions of the baseline",
+        title=f"{title} over {view.run.past.title}",
         words=(
             f"{counted(len(known), 'session')} from {scaled(min(values), 'J')} to "
             f"{scaled(max(values), 'J')}; now {scaled(now, 'J')} (diamond)."
@@ -38,7 +36,7 @@ def history(view: View, past: Sequence[Past]) -> Chart | None:
             {
                 "type": "scatter",
                 "mode": "lines+markers",
-                "name": "baseline",
+                "name": "before",
                 "x": sessions,
                 "y": values,
                 "line": {"color": colour(0)},

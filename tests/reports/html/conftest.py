@@ -14,7 +14,7 @@ from pytest_lem.errors import FailureKind, LemError
 from pytest_lem.reports.html import page as page_module
 from pytest_lem.reports.html.page import html_page
 from pytest_lem.reports.html.view import View
-from pytest_lem.reports.material import StoredRun, material_of
+from pytest_lem.reports.material import History, StoredRun, material_of
 from pytest_lem.reports.summary import summary_of
 from pytest_lem.results.record import Record
 from pytest_lem.results.run import Run
@@ -135,7 +135,7 @@ def stored_run() -> Callable[..., StoredRun]:
         if gate:
             summary.compare(gate)
         found = Sampled(
-            summary=summary, load=lambda: (Path(), run_file), load_past=lambda: past or {}
+            summary=summary, load=lambda: (Path(), run_file), load_past=lambda: past or History()
         )
         found.__dict__["given"] = series
         return found
@@ -172,8 +172,8 @@ def page(make_page, read) -> Callable[..., Node]:
 def view(stored_run) -> Callable[..., View]:
     """Return a function that makes the view of a record."""
 
-    def make(record, **fields):
-        run = stored_run(record)
+    def make(record, *, past=None, **fields):
+        run = stored_run(record, past=past)
         return View(record=record, anchor="case-1", name=record.case.key, run=run, **fields)
 
     return make
