@@ -18,7 +18,8 @@ exit status:
 
 Each record becomes a run of MLflow's, once, however often it is pushed. Names
 and passwords of a server are read from MLFLOW_TRACKING_USERNAME,
-MLFLOW_TRACKING_PASSWORD and MLFLOW_TRACKING_TOKEN.
+MLFLOW_TRACKING_PASSWORD and MLFLOW_TRACKING_TOKEN, or a token from the file
+that MLFLOW_TRACKING_TOKEN_FILE names.
 
   lem push latest
   lem push latest --uri http://localhost:5000 --experiment decode

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from pytest_lem.config.address import has_host
 from pytest_lem.config.section import WITHHELD, Section
 
 _SERVERS = ("http:", "https:")
@@ -36,7 +37,7 @@ def uri_fault(uri: str) -> str | None:
             "MLFLOW_TRACKING_TOKEN_FILE, or what the driver of a database reads, such as "
             "PGPASSWORD (what was given is not repeated)"
         )
-    if uri.lower().startswith(_SERVERS) and not _has_host(uri):
+    if uri.lower().startswith(_SERVERS) and not has_host(uri):
         return (
             "the tracking URI of a server has a host and, if any, a number as its port, such as "
             "http://localhost:5000 (what was given is not repeated)"
@@ -57,15 +58,6 @@ def _secret_part(uri: str) -> str | None:
         query = unquote_plus(uri.partition("?")[2])
         return "no password or token in its query" if _SECRET.search(query) else None
     return "no query and no fragment" if set("?#").intersection(uri) else None
-
-
-def _has_host(uri: str) -> bool:
-    try:
-        parts = urlsplit(uri)
-        _ = parts.port  # one that is no number is found here
-    except ValueError:
-        return False
-    return bool(parts.hostname)
 
 
 class MlflowSettings(Section):

@@ -14,6 +14,8 @@ from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
+from pytest_lem.config.address import has_host
+
 _SCHEMES = ("http", "https")
 
 
@@ -101,9 +103,4 @@ class Courier:
 
 
 def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port  # one that is no number is found here
-    except ValueError:
-        return False
-    return parts.scheme in _SCHEMES and bool(parts.hostname) and text.isprintable()
+    return has_host(text) and urlsplit(text).scheme in _SCHEMES and text.isprintable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from math import isnan
 from typing import Any
 
@@ -109,12 +110,14 @@ def _panels(
                     trace = _line(device, number, x, y, start_s=start_s, places=places)
                     traces.append(trace)
         yield title, traces
-    found = [
-        trace
+    slowed = [
+        list(_slowed(device, number, track, start_s=start_s, buckets=buckets))
         for number, (device, track) in enumerate(series.tracks.items())
-        for trace in _slowed(device, number, track, start_s=start_s, buckets=buckets)
     ]
-    yield _SLOWED, found
+    if sum(map(bool, slowed)) > 1:  # with a line of its own each, lest one hides the other
+        for trace in chain(*slowed):
+            trace["y"] = [y and f"{y}, {trace['name']}" for y in trace["y"]]
+    yield _SLOWED, list(chain(*slowed))
 
 
 def _line(

@@ -20,21 +20,30 @@ ROOT = Path(__file__).resolve().parents[3]
 CPU_INT4 = {"quant_method": "torchao", "quant_type": "PrototypeInt4WeightOnlyConfig"}
 
 
+def _smoke(pytester: pytest.Pytester, model: Path, *arguments: str) -> pytest.RunResult:
+    """Run the suite of smoke tests as its user does, in a folder of its own."""
+    pytester.makeini("[pytest]")
+    return pytester.runpytest_subprocess(
+        ROOT / "benchmarks" / "smoke",
+        "--lem-backend=transformers",
+        f"--lem-model={model}",
+        "--rootdir=.",
+        "-rs",
+        *arguments,
+    )
+
+
 @pytest.mark.parametrize("is_merged", [False, True])
 def test_an_adapter_is_in_force_in_a_run(
     pytester: pytest.Pytester, tiny_model: Path, tiny_adapter: Path, is_merged: bool
 ) -> None:
     """Where it is depends on the machine, so that it has no example; it is run all the same."""
-    pytester.makeini("[pytest]")
-
-    done = pytester.runpytest_subprocess(
-        ROOT / "benchmarks" / "smoke",
-        "--lem-backend=transformers",
-        f"--lem-model={tiny_model}",
+    done = _smoke(
+        pytester,
+        tiny_model,
         f"--lem-set=backends.transformers.adapter={tiny_adapter}",
         f"--lem-set=backends.transformers.merge_adapter={str(is_merged).lower()}",
         "--lem-json=run.json",
-        "--rootdir=.",
         "-k=precision:float32",
     )
 
@@ -93,16 +102,8 @@ def test_what_a_machine_with_a_gpu_lacks_is_skipped_by_name(
 ) -> None:
     """Each with its package and the command; one for CPUs alone is left out beside a GPU."""
     standin()
-    pytester.makeini("[pytest]")
 
-    done = pytester.runpytest_subprocess(
-        ROOT / "benchmarks" / "smoke",
-        "--lem-backend=transformers",
-        f"--lem-model={tiny_model}",
-        "--rootdir=.",
-        "-rs",
-        "-k=Int4WeightOnlyConfig or flash_attention_2 or fp8",
-    )
+    done = _smoke(pytester, tiny_model, "-k=Int4WeightOnlyConfig or flash_attention_2 or fp8")
 
     done.assert_outcomes(skipped=4)
     lacking = {
@@ -142,20 +143,13 @@ def test_what_can_be_tried(
 
 def test_every_example_is_in_force(pytester: pytest.Pytester, tiny_model: Path) -> None:
     """What needs no GPU runs, and what needs one is skipped by name."""
-    pytester.makeini("[pytest]")
     trials = trials_of(
         TransformersBackend.Options,
         TransformersBackend.precisions,
         refuses=TransformersBackend.refuses,
     )
 
-    done = pytester.runpytest_subprocess(
-        ROOT / "benchmarks" / "smoke",
-        "--lem-backend=transformers",
-        f"--lem-model={tiny_model}",
-        "--rootdir=.",
-        "-rs",
-    )
+    done = _smoke(pytester, tiny_model)
 
     on_gpu = [trial for trial in trials if trial.needs_gpu]
     done.assert_outcomes(passed=len(trials) - len(on_gpu), skipped=len(on_gpu))

@@ -56,6 +56,15 @@ def test_slowdowns_are_drawn_by_their_cause(record, series):
     assert (bar["x"], bar["y"]) == ([4.0, 5.0, None], ["power_cap", "power_cap", None])
 
 
+def test_slowdowns_of_several_devices_have_a_line_each(record, series):
+    """By one cause at one time, the bar of one would hide that of the other."""
+    (track,) = series.tracks.values()
+    series.tracks["GPU-987654321def-rest"] = track
+    bars = timeline(record, series, 100).data[-2:]
+    assert [bar["y"][0] for bar in bars] == ["power_cap, GPU-12345678", "power_cap, GPU-98765432"]
+    assert [bar["y"][-1] for bar in bars] == [None, None]
+
+
 def test_rounds_and_phases_are_drawn_in(record, series):
     """Phases that belong to the case before are not its own."""
     chart = timeline(record, series, 10)
