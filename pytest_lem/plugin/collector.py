@@ -23,7 +23,7 @@ from pytest_lem.plugin.rundir import (
     store_directory,
 )
 from pytest_lem.plugin.settings import is_gated, mode
-from pytest_lem.plugin.sinks import attach_sinks
+from pytest_lem.plugin.sinks import PUSHER, attach_sinks
 from pytest_lem.plugin.terminal import Terminal
 from pytest_lem.reports.progress import Progress
 from pytest_lem.results.attempts import last_attempts
@@ -191,11 +191,13 @@ class Collector:
         """Return the run as GitHub Actions is told of it."""
         from pytest_lem.plugin.github import Job
 
+        pusher = self._config.pluginmanager.get_plugin(PUSHER)
+        unpushed = [pusher.problem] if pusher and pusher.problem else []
         return Job(
             config=self._config,
             run_file=self.run_file,
             outcome=self.outcome,
-            problems=self._problems,
+            problems=[*self._problems, *unpushed],
         )
 
     def _announce(self, content: dict[str, Any]) -> None:

@@ -25,6 +25,11 @@ class Pusher:
         self._is_done = False
         self._is_fatal = False
 
+    @property
+    def problem(self) -> str | None:
+        """Return why a push that was required was not done; None where nothing fails by it."""
+        return self._note if self._is_fatal else None
+
     def pytest_lem_report(self, run_file: RunFile) -> None:
         """Push what is in the run file, which has been written."""
         if not run_file.records:

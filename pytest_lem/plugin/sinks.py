@@ -6,7 +6,7 @@ import pytest
 
 from pytest_lem.plugin.settings import is_told, mode, resolved_gate, session_layers
 
-_PUSHER = "lem-pusher"
+PUSHER = "lem-pusher"
 
 
 def attach_sinks(config: pytest.Config) -> None:
@@ -22,4 +22,4 @@ def attach_sinks(config: pytest.Config) -> None:
     if mlflow.push:
         from pytest_lem.plugin.pushing import Pusher
 
-        config.pluginmanager.register(Pusher(config, mlflow), _PUSHER)
+        config.pluginmanager.register(Pusher(config, mlflow), PUSHER)

@@ -80,6 +80,23 @@ def test_what_was_required_and_not_done_is_said_in_any_case(
     assert f"{note}sends the rest later{FATAL}" in result.stdout.lines
 
 
+@pytest.mark.parametrize(("arguments", "is_told"), [((), False), ((REQUIRED,), True)])
+def test_the_page_of_a_job_says_what_made_it_fail(
+    lem: Any,
+    suite: pytest.Pytester,
+    pushed: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    is_told: bool,
+) -> None:
+    """A push that was not required fails nothing, and is left to the log."""
+    page = suite.path / "page.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    pushed("import os; os._exit(7)")
+    lem(GOOD, PUSH, *arguments)
+    assert ("required" in page.read_text() and "with status 7" in page.read_text()) is is_told
+
+
 def test_words_that_are_no_text_are_no_accident(lem: Any, pushed: Callable[[str], None]) -> None:
     """They are shown as far as they can be."""
     pushed("import os; os.write(2, b'no \\xff'); os._exit(1)")
