@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,14 @@ def pushed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         monkeypatch.setattr(Pusher, "_command", lambda _: [sys.executable, "-c", source])
 
     return replace
+
+
+@pytest.fixture
+def job_page(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file for the summary of a job of GitHub Actions."""
+    page = suite.path / "page.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    return page
 
 
 @pytest.mark.parametrize(("arguments", "status", "end"), [((), 0, ""), ((REQUIRED,), 1, FATAL)])
@@ -83,18 +92,16 @@ def test_what_was_required_and_not_done_is_said_in_any_case(
 @pytest.mark.parametrize(("arguments", "is_told"), [((), False), ((REQUIRED,), True)])
 def test_the_page_of_a_job_says_what_made_it_fail(
     lem: Any,
-    suite: pytest.Pytester,
+    job_page: Path,
     pushed: Callable[[str], None],
-    monkeypatch: pytest.MonkeyPatch,
     arguments: tuple[str, ...],
     is_told: bool,
 ) -> None:
     """A push that was not required fails nothing, and is left to the log."""
-    page = suite.path / "page.md"
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
     pushed("import os; os._exit(7)")
     lem(GOOD, PUSH, *arguments)
-    assert ("required" in page.read_text() and "with status 7" in page.read_text()) is is_told
+    text = job_page.read_text()
+    assert ("mlflow.required" in text and "with status 7" in text) is is_told
 
 
 def test_words_that_are_no_text_are_no_accident(lem: Any, pushed: Callable[[str], None]) -> None:
