@@ -145,7 +145,8 @@ def ours(place: Place, asked: argparse.Namespace, turn: int, *, metrics: str) ->
         "workload.output_tokens": TOKENS, "workload.chat": "false", "traffic.arrivals": "constant",
         "backends.openai.metrics": metrics,
         "backends.openai.extra_body": SPECIAL,
-        "traffic.rate": asked.rate, "traffic.ramp_s": RAMP / asked.rate, "seed": turn,
+        # Between two requests: those of the ramp are as many as vLLM's benchmark has last.
+        "traffic.rate": asked.rate, "traffic.ramp_s": (RAMP - 0.5) / asked.rate, "seed": turn,
         "measure.rounds": 1,
         "measure.min_window_s": asked.requests / asked.rate, "measure.warmup_max_s": 0,
         "measure.idle_s": 0,
