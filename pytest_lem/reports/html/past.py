@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_lem.reports.figures import SHORT_NAMES, scaled
+from pytest_lem.energy.reading import Tier
+from pytest_lem.reports.figures import ESTIMATE_MARK, SHORT_NAMES, scaled
 from pytest_lem.reports.html.chart import Chart, axis, colour, range_of
 from pytest_lem.reports.html.markup import label
 from pytest_lem.reports.html.values import counted
@@ -26,11 +27,13 @@ def history(view: View) -> Chart | None:
     sessions = [label(session) for session, _ in known]
     values = [value for _, value in known]
     title = SHORT_NAMES[name]
+    # Another tier is another meter, with which nothing is compared: all are estimates, or none is.
+    mark = ESTIMATE_MARK if view.record.metrics[name].tier == Tier.ESTIMATED else ""
     return Chart(
         title=f"{title} over {view.run.past.title}",
         words=(
-            f"{counted(len(known), 'session')} from {scaled(min(values), 'J')} to "
-            f"{scaled(max(values), 'J')}; now {scaled(now, 'J')} (diamond)."
+            f"{counted(len(known), 'session')} from {mark}{scaled(min(values), 'J')} to "
+            f"{mark}{scaled(max(values), 'J')}; now {mark}{scaled(now, 'J')} (diamond)."
         ),
         data=[
             {

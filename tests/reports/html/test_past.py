@@ -13,8 +13,9 @@ from pytest_lem.results.entry import entry_of
 def charted(call, view):
     """Return a function that draws a case of so many joules a call after those of the past."""
 
-    def charted(joules, *past, title="the sessions of the baseline"):
+    def charted(joules, *past, title="the sessions of the baseline", tier="counter"):
         record = call(joules=joules)
+        record.metrics["energy_per_call_j"].tier = tier
         known = [
             past_of(f"run-{n}", entry_of([call(joules=before)]), NOTHING_KNOWN)
             for n, before in enumerate(past)
@@ -37,6 +38,12 @@ def test_sessions_and_this_run_are_told_apart_by_sign(charted):
 def test_the_title_says_whose_history_it_is(charted, title):
     """A baseline is somebody's choice, and what is in a store is not."""
     assert charted(12.0, 4.0, title=title).title == f"J/call over {title}"
+
+
+def test_an_estimate_has_its_sign(charted):
+    """In words as well, where nothing else would say it."""
+    words = charted(12.0, 4.0, tier="estimated").words
+    assert words == "1 session from ~1.00 J to ~1.00 J; now ~3.00 J (diamond)."
 
 
 def test_energies_that_stay_have_a_range_of_their_size(charted):
