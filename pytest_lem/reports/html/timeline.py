@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from math import isnan
 from typing import Any
@@ -114,10 +114,7 @@ def _panels(
         list(_slowed(device, number, track, start_s=start_s, buckets=buckets))
         for number, (device, track) in enumerate(series.tracks.items())
     ]
-    if sum(map(bool, slowed)) > 1:  # with a line of its own each, lest one hides the other
-        for trace in chain(*slowed):
-            trace["y"] = [y and f"{y}, {trace['name']}" for y in trace["y"]]
-    yield _SLOWED, list(chain(*slowed))
+    yield _SLOWED, _in_lanes([traces for traces in slowed if traces])
 
 
 def _line(
@@ -154,9 +151,27 @@ def _slowed(
             "name": label(device[:_DEVICE]),
             "legendgroup": label(device),
             "x": x,
-            "y": [None if time is None else label(cause) for time in x],
-            "line": {"color": colour(number), "width": 10},
+            "line": {"color": colour(number)},
+            "meta": label(cause),
+            "hovertemplate": "%{meta}",
         }
+
+
+def _in_lanes(devices: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Give bars their places: a row for each cause, in it a lane for each device that told one."""
+    causes = _causes_in(chain(*devices))
+    for lane, traces in enumerate(devices):
+        beside = (lane - (len(devices) - 1) / 2) / (len(devices) + 1)
+        for trace in traces:
+            row = round(causes.index(trace["meta"]) + beside, 3)
+            trace["y"] = [None if time is None else row for time in trace["x"]]
+            lanes_px = _PANEL_PX / (len(causes) * (len(devices) + 1))
+            trace["line"]["width"] = round(min(10.0, lanes_px / 2), 1)
+    return list(chain(*devices))
+
+
+def _causes_in(traces: Iterable[dict[str, Any]]) -> list[str]:
+    return sorted({trace["meta"] for trace in traces})
 
 
 def _start_s(record: Record, series: Series) -> float:
@@ -220,7 +235,9 @@ def _range(title: str, traces: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if title == "in use":
         return {"range": [0, 1.05]}
     if title == _SLOWED:
-        return {"type": "category"}
+        causes = _causes_in(traces)
+        rows = list(range(len(causes)))
+        return {"tickvals": rows, "ticktext": causes, "range": [-0.5, len(causes) - 0.5]}
     return range_of([y for t in traces for y in t["y"] if y is not None], _LEAST_SPAN[title])
 
 

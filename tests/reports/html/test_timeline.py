@@ -52,17 +52,24 @@ def test_only_what_was_sampled_has_a_panel(record, series):
 
 def test_slowdowns_are_drawn_by_their_cause(record, series):
     """A bar from when it began to when it was over; a board at rest is not slowed down."""
-    bar = timeline(record, series, 100).data[-1]
-    assert (bar["x"], bar["y"]) == ([4.0, 5.0, None], ["power_cap", "power_cap", None])
+    chart = timeline(record, series, 100)
+    bar = chart.data[-1]
+    assert (bar["x"], bar["y"], bar["meta"]) == ([4.0, 5.0, None], [0, 0, None], "power_cap")
+    shown = chart.layout[f"yaxis{bar['yaxis'][1:]}"]
+    assert (shown["tickvals"], shown["ticktext"]) == ([0], ["power_cap"])
 
 
-def test_slowdowns_of_several_devices_have_a_line_each(record, series):
+@pytest.mark.parametrize("boards", [2, 8])
+def test_slowdowns_of_several_devices_have_a_lane_each(record, series, boards):
     """By one cause at one time, the bar of one would hide that of the other."""
     (track,) = series.tracks.values()
-    series.tracks["GPU-987654321def-rest"] = track
-    bars = timeline(record, series, 100).data[-2:]
-    assert [bar["y"][0] for bar in bars] == ["power_cap, GPU-12345678", "power_cap, GPU-98765432"]
-    assert [bar["y"][-1] for bar in bars] == [None, None]
+    series.tracks = {f"GPU-{number}": track for number in range(boards)}
+    bars = timeline(record, series, 100).data[-boards:]
+    lanes = [bar["y"][0] for bar in bars]
+    assert lanes == sorted(set(lanes))
+    assert -0.5 < lanes[0] == pytest.approx(-lanes[-1])
+    lane_px = (lanes[1] - lanes[0]) * 130  # of a panel with one cause
+    assert 3 < bars[0]["line"]["width"] < lane_px
 
 
 def test_rounds_and_phases_are_drawn_in(record, series):
